@@ -1,0 +1,173 @@
+using System.Diagnostics;
+using Npgsql;
+using Voxbase.Data;
+
+namespace Voxbase.Bench;
+
+/// <summary>A bench: what it shows, and how.</summary>
+internal sealed record BenchDefinition(string Name, string About, Func<BenchEnvironment, int, Task<IReadOnlyList<Figure>>> RunAsync);
+
+/// <summary>All of them. Each warms both sides up, then measures them in turns, round by round.</summary>
+internal static class Benches
+{
+    private const int Writers = 64;
+
+    public static IReadOnlyList<BenchDefinition> All { get; } =
+    [
+        new("append-concurrent", "64 writers append durably, each to a conversation of its own, each waiting for its commit before the next turn. Baselines: one connection, and 64 connections, that insert the same turn into a plain table with a prepared autocommit statement.", ConcurrentAsync),
+        new("append-sequential", "One writer appends turn after turn; the median time of one append beside that of one raw insert.", SequentialAsync),
+        new("append-long", "One append to a conversation that has 100,000 turns beside one that has 100.", LongAsync),
+        new("read-last-20", "The last 20 turns of a conversation of 1,000, as its owner under row-level security; beside the same select, prepared, as superuser on an open connection, its rows read the same way.", ReadAsync),
+        new("http-append", "64 connections post one turn each over HTTP to a server process of its own; beside the library appending with 64 writers in this process.", HttpBench.RunAsync),
+    ];
+
+    private static async Task<IReadOnlyList<Figure>> ConcurrentAsync(BenchEnvironment environment, int rounds)
+    {
+        await RateAsync(Writers, 50, _ => RawAppends.LoopAsync(environment.Raw, 50));
+        await LibraryRateAsync(environment, 100);
+        var (one, many) = (new List<(double, double)>(), new List<(double, double)>());
+        for (var round = 0; round < rounds; round++)
+        {
+            var single = await RateAsync(1, 3_000, _ => RawAppends.LoopAsync(environment.Raw, 3_000));
+            var parallel = await RateAsync(Writers, 300, _ => RawAppends.LoopAsync(environment.Raw, 300));
+            var library = await LibraryRateAsync(environment, 600);
+            one.Add((library, single));
+            many.Add((library, parallel));
+        }
+
+        return
+        [
+            Figure.Of("append-concurrent", "64 writers, against one raw connection", "turns/s", one, "one raw connection", 5, atLeast: true),
+            Figure.Of("append-concurrent", "64 writers, against 64 raw connections", "turns/s", many, "64 raw connections", 2, atLeast: true),
+        ];
+    }
+
+    private static async Task<IReadOnlyList<Figure>> SequentialAsync(BenchEnvironment environment, int rounds)
+    {
+        await RawAppends.LoopAsync(environment.Raw, 500);
+        await AppendTimesAsync(environment, await environment.NewConversationAsync(), 1_000);
+        var times = new List<(double, double)>();
+        for (var round = 0; round < rounds; round++)
+        {
+            // Small slices in turns: a slow second of the machine hits both.
+            var (library, raw) = (new List<double>(), new List<double>());
+            var conversation = await environment.NewConversationAsync();
+            for (var slice = 0; slice < 10; slice++)
+            {
+                await RawAppends.LoopAsync(environment.Raw, 200, raw);
+                library.AddRange(await AppendTimesAsync(environment, conversation, 200));
+            }
+
+            times.Add((Figure.Median(library), Figure.Median(raw)));
+        }
+
+        return [Figure.Of("append-sequential", "one append, nobody else writing", "µs", times, "raw insert", 1.8, atLeast: false)];
+    }
+
+    private static async Task<IReadOnlyList<Figure>> LongAsync(BenchEnvironment environment, int rounds)
+    {
+        var (big, small) = (await environment.NewConversationAsync(), await environment.NewConversationAsync());
+        for (var i = 0; i < 100; i++)
+        {
+            await environment.Database.Conversations.AppendAsync(
+                environment.User, big, [.. Enumerable.Range(0, 1_000).Select(_ => RawAppends.Turn())]);
+        }
+
+        await environment.Database.Conversations.AppendAsync(environment.User, small, [.. Enumerable.Range(0, 100).Select(_ => RawAppends.Turn())]);
+        await environment.ExecuteAsync("vacuum analyze vox.turns");
+        await AppendTimesAsync(environment, big, 300);
+        var times = new List<(double, double)>();
+        for (var round = 0; round < rounds; round++)
+        {
+            var (large, few) = (new List<double>(), new List<double>());
+            for (var slice = 0; slice < 10; slice++)
+            {
+                large.AddRange(await AppendTimesAsync(environment, big, 100));
+                // A conversation of about a hundred turns each time: it must not grow long in the measuring.
+                var fresh = await environment.NewConversationAsync();
+                await environment.Database.Conversations.AppendAsync(environment.User, fresh, [.. Enumerable.Range(0, 100).Select(_ => RawAppends.Turn())]);
+                few.AddRange(await AppendTimesAsync(environment, fresh, 100));
+            }
+
+            times.Add((Figure.Median(large), Figure.Median(few)));
+        }
+
+        return [Figure.Of("append-long", "an append to a conversation of 100,000 turns", "µs", times, "one of 100 turns", 1.2, atLeast: false)];
+    }
+
+    private static async Task<IReadOnlyList<Figure>> ReadAsync(BenchEnvironment environment, int rounds)
+    {
+        var conversation = await environment.NewConversationAsync();
+        await environment.Database.Conversations.AppendAsync(environment.User, conversation, [.. Enumerable.Range(0, 1_000).Select(_ => RawAppends.Turn())]);
+        await environment.ExecuteAsync("vacuum analyze vox.turns");
+        await using var connection = await environment.Raw.OpenConnectionAsync();
+        await using var command = new NpgsqlCommand(Conversations.LastTurnsSql, connection)
+        {
+            Parameters = { Parameter.Uuid(conversation), Parameter.Integer(20) },
+        };
+        await command.PrepareAsync();
+        await LibraryAsync(500);
+        await RawAsync(500);
+        var times = new List<(double, double)>();
+        for (var round = 0; round < rounds; round++)
+        {
+            var (library, raw) = (new List<double>(), new List<double>());
+            for (var slice = 0; slice < 10; slice++)
+            {
+                raw.AddRange(await RawAsync(200));
+                library.AddRange(await LibraryAsync(200));
+            }
+
+            times.Add((Figure.Median(library), Figure.Median(raw)));
+        }
+
+        return [Figure.Of("read-last-20", "the last 20 turns, with identity", "µs", times, "raw prepared select", 1.6, atLeast: false)];
+
+        Task<List<double>> LibraryAsync(int times) =>
+            TimesAsync(times, () => environment.Database.Conversations.LastTurnsAsync(environment.User, conversation, 20));
+
+        Task<List<double>> RawAsync(int times) => TimesAsync(times, async () =>
+        {
+            var turns = new List<Turn>();
+            await using var rows = await command.ExecuteReaderAsync();
+            while (await rows.ReadAsync())
+                turns.Add(TurnRows.Read(rows));
+        });
+    }
+
+    /// <summary>Turns a second of 64 writers through the library.</summary>
+    public static async Task<double> LibraryRateAsync(BenchEnvironment environment, int turns)
+    {
+        var conversations = new Guid[Writers];
+        for (var i = 0; i < Writers; i++)
+            conversations[i] = await environment.NewConversationAsync();
+        return await RateAsync(Writers, turns, async writer =>
+        {
+            for (var i = 0; i < turns; i++)
+                await environment.Database.Conversations.AppendAsync(environment.User, conversations[writer], RawAppends.Turn());
+        });
+    }
+
+    private static async Task<double> RateAsync(int writers, int each, Func<int, Task> write)
+    {
+        var watch = Stopwatch.StartNew();
+        await Task.WhenAll(Enumerable.Range(0, writers).Select(writer => Task.Run(() => write(writer))));
+        return writers * each / watch.Elapsed.TotalSeconds;
+    }
+
+    private static Task<List<double>> AppendTimesAsync(BenchEnvironment environment, Guid conversation, int turns) =>
+        TimesAsync(turns, () => environment.Database.Conversations.AppendAsync(environment.User, conversation, RawAppends.Turn()));
+
+    private static async Task<List<double>> TimesAsync(int count, Func<Task> work)
+    {
+        var times = new List<double>(count);
+        for (var i = 0; i < count; i++)
+        {
+            var started = Stopwatch.GetTimestamp();
+            await work();
+            times.Add(Stopwatch.GetElapsedTime(started).TotalMicroseconds);
+        }
+
+        return times;
+    }
+}

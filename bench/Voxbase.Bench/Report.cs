@@ -1,0 +1,54 @@
+using System.Globalization;
+using System.Text;
+using System.Text.Json;
+using Spectre.Console;
+
+namespace Voxbase.Bench;
+
+/// <summary>Figures for people and for programs.</summary>
+internal static class Report
+{
+    public static JsonSerializerOptions Json { get; } = new() { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower, WriteIndented = true };
+
+    public static void Progress(string name) => AnsiConsole.MarkupLineInterpolated($"[dim]measuring {name} …[/]");
+
+    public static void Table(string machine, int rounds, IReadOnlyList<Figure> figures)
+    {
+        var table = new Table().RoundedBorder().AddColumns("bench", "claim", "Voxbase", "baseline", "ratio", "bound", "");
+        foreach (var f in figures)
+        {
+            table.AddRow(
+                f.Bench, Markup.Escape(f.Claim), $"{Number(f.Voxbase)} {Markup.Escape(f.Unit)}",
+                $"{Number(f.Baseline)} [dim]{Markup.Escape(f.BaselineName)}[/]", $"{f.Ratio:F2}", Bound(f),
+                f.Bound is null ? "" : f.IsMet ? "[green]met[/]" : "[red]missed[/]");
+        }
+
+        AnsiConsole.Write(table);
+        AnsiConsole.MarkupLineInterpolated($"[dim]{machine} · medians of {rounds} rounds, Voxbase and baseline in turns[/]");
+    }
+
+    public static string Markdown(string machine, int rounds, IReadOnlyList<Figure> figures)
+    {
+        var text = new StringBuilder();
+        text.AppendLine("# Benchmarks").AppendLine();
+        text.AppendLine("Written by `./voxbase bench --write docs/benchmarks.md`. Voxbase and its raw baseline are measured in turns in one run, on the");
+        text.AppendLine("same server; a ratio is the median of the rounds' ratios. Absolute figures say more about the machine than about Voxbase.").AppendLine();
+        text.AppendLine(CultureInfo.InvariantCulture, $"{machine}; {rounds} rounds; {DateTime.UtcNow:yyyy-MM-dd}.").AppendLine();
+        text.AppendLine("| bench | claim | Voxbase | baseline | ratio | bound | |").AppendLine("|---|---|---|---|---|---|---|");
+        foreach (var f in figures)
+        {
+            text.AppendLine(
+                CultureInfo.InvariantCulture,
+                $"| {f.Bench} | {f.Claim} | {Number(f.Voxbase)} {f.Unit} | {Number(f.Baseline)} ({f.BaselineName}) | {f.Ratio:F2} | {Bound(f)} | {(f.Bound is null ? "" : f.IsMet ? "met" : "**missed**")} |");
+        }
+
+        text.AppendLine().AppendLine("## What is measured").AppendLine();
+        foreach (var bench in Benches.All)
+            text.AppendLine(CultureInfo.InvariantCulture, $"- **{bench.Name}**: {bench.About}");
+        return text.ToString();
+    }
+
+    private static string Bound(Figure f) => f.Bound is { } bound ? $"{(f.AtLeast ? "≥" : "≤")} {bound.ToString("0.##", CultureInfo.InvariantCulture)}" : "";
+
+    private static string Number(double value) => value.ToString(value >= 100 ? "N0" : "N1", CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,13 @@
+using Microsoft.Extensions.Logging;
+
+namespace Voxbase.AspNetCore;
+
+internal static partial class Log
+{
+    // Types and frames only: a message may quote what was sent.
+    [LoggerMessage(Level = LogLevel.Error, Message = "Trace {TraceId}: {Method} {Route} failed with {Fault}\n{Stack}")]
+    public static partial void Failed(ILogger logger, string traceId, string method, string? route, string fault, string? stack);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Trace {TraceId}: {Method} {Route} answered {Status} {Code}")]
+    public static partial void Unavailable(ILogger logger, string traceId, string method, string? route, int status, string code);
+}

@@ -1,0 +1,45 @@
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Voxbase.Capture;
+using Voxbase.Data;
+
+namespace Voxbase.AspNetCore;
+
+/// <summary>Voxbase over HTTP, in an application of your own.</summary>
+public static class VoxbaseEndpoints
+{
+    /// <summary>The longest body read, in bytes.</summary>
+    public const int MaxBodyBytes = 10 * 1024 * 1024;
+
+    /// <summary>Adds what <see cref="MapVoxbase"/> needs beside <see cref="VoxbaseServices.AddVoxbase"/>: the description of its API.</summary>
+    public static IServiceCollection AddVoxbaseHttp(this IServiceCollection services) => ApiDescription.Add(services);
+
+    /// <summary>
+    /// Maps <c>/v1/…</c>, <c>/health</c>, <c>/ready</c> and <c>/openapi.json</c>. Callers are known by their tokens
+    /// (<see cref="VoxbaseOptions.Tokens"/>); no other authentication of the application is asked.
+    /// </summary>
+    /// <exception cref="InvalidOperationException"><c>AddVoxbase</c> or <c>AddVoxbaseHttp</c> was not called.</exception>
+    public static IEndpointRouteBuilder MapVoxbase(this IEndpointRouteBuilder endpoints)
+    {
+        var services = endpoints.ServiceProvider;
+        var options = services.GetService<VoxbaseOptions>()
+            ?? throw new InvalidOperationException("Call services.AddVoxbase(…) before app.MapVoxbase().");
+        var logger = services.GetRequiredService<ILoggerFactory>().CreateLogger("Voxbase.Http");
+        var routes = new VoxbaseRoutes(endpoints, services.GetRequiredService<Tokens>(), MaxBodyBytes, logger);
+        new ConversationEndpoints(services.GetRequiredService<Conversations>(), options).Map(routes);
+        new CaptureEndpoints(services.GetRequiredService<Captures>()).Map(routes);
+        new PriceEndpoints(services.GetRequiredService<PriceBook>()).Map(routes);
+        new HealthEndpoints(services.GetRequiredService<Migrator>()).Map(routes);
+        ApiDescription.Map(routes, services);
+        routes.Close();
+        return endpoints;
+    }
+
+    /// <summary>
+    /// Answers 404 in Voxbase's shape, for <c>app.MapFallback</c>. <see cref="MapVoxbase"/> itself answers so only below <c>/v1</c>: other
+    /// paths are the application's.
+    /// </summary>
+    public static Task PathNotFoundAsync(HttpContext context) => VoxbaseRoutes.PathNotFoundAsync(context);
+}

@@ -1,0 +1,196 @@
+namespace Voxbase.Capture;
+
+// What the events add up to.
+public sealed partial class OpenAiRealtimeReader
+{
+    /// <summary>Everything read so far, O(items + text). The records are values: they do not change when more events are read.</summary>
+    /// <param name="malformedLines">How many lines of the log could not be read; the reader never sees them.</param>
+    public CapturedConversation Snapshot(int malformedLines = 0)
+    {
+        var turns = new List<CapturedTurn>();
+        foreach (var item in _order.Sorted())
+        {
+            if (item.IsTurn)
+            {
+                turns.Add(Record(item));
+            }
+        }
+
+        List<CapturedResponse> responses = [.. _responses.Select(Record)];
+        var counters = Count(turns, responses, malformedLines);
+        return new(_session, turns, responses, [.. _calls.Select(Record)], [.. _usage], [.. _quantities], counters, EndReason);
+    }
+
+    /// <summary>The session as it is now.</summary>
+    public CapturedSession Session => _session;
+
+    /// <summary>A turn as it is now, or null. O(its text), but O(items) after <see cref="Changes.Order"/>.</summary>
+    public CapturedTurn? Turn(string itemId)
+    {
+        if (!_items.TryGetValue(itemId, out var item) || !item.IsTurn)
+        {
+            return null;
+        }
+
+        _order.Sorted();
+        return Record(item);
+    }
+
+    /// <summary>A response as it is now, or null.</summary>
+    public CapturedResponse? ResponseRecord(string responseId) =>
+        _responsesById.TryGetValue(responseId, out var response) ? Record(response) : null;
+
+    /// <summary>A function call as it is now, or null.</summary>
+    public CapturedFunctionCall? FunctionCall(string callId)
+    {
+        _order.Sorted();
+        return _callsById.TryGetValue(callId, out var call) ? Record(call) : null;
+    }
+
+    /// <summary>A usage event as it is now, or null.</summary>
+    public CapturedUsage? UsageEvent(string key) => _usageByKey.TryGetValue(key, out var index) ? _usage[index] : null;
+
+    /// <summary>A quantity, or null.</summary>
+    public CapturedQuantity? Quantity(string key) => _quantitiesByKey.TryGetValue(key, out var index) ? _quantities[index] : null;
+
+    private static CapturedTurn Record(RealtimeItem item)
+    {
+        var response = item.Response;
+        var isFirst = response?.FirstMessage == item;
+        var isUser = item.Role == "user";
+        var text = item.Text();
+        var isInterrupted = item.IsTruncated || response is { IsInterrupted: true };
+        var heard = isInterrupted && text is not null ? Heard(item, text) : null;
+        var audioMs = isUser ? Elapsed(item.AudioStartMs, item.AudioEndMs) : Whole(AudioMs(item));
+        var started = isUser
+            ? item.SpeechStartedAt ?? item.AnnouncedAt
+            : (isFirst ? response?.PlaybackStartedAt : null) ?? item.FirstAudioAt ?? item.FirstTextAt ?? item.AnnouncedAt;
+        return new()
+        {
+            ItemId = item.Id,
+            Position = item.Position,
+            Ordinal = item.Ordinal,
+            Role = item.Role ?? "user",
+            RawText = text,
+            HeardText = heard,
+            Interrupted = isInterrupted,
+            TruncatedMs = item.TruncatedMs,
+            HeardUnknown = isInterrupted && heard is null && !string.IsNullOrEmpty(text),
+            Deleted = item.IsDeleted,
+            Status = StatusOf(item),
+            Model = isUser ? (item.IsSpoken ? item.TranscriptionModel : null) : response?.Model,
+            ResponseId = response?.Id,
+            Usage = isFirst ? response?.Usage : null,
+            Language = isUser ? item.Language : null,
+            AudioStartMs = item.AudioStartMs,
+            AudioEndMs = item.AudioEndMs,
+            StartedAtOffsetMs = started,
+            EndedAtOffsetMs = isUser ? item.SpeechStoppedAt ?? item.CommittedAt ?? item.AnnouncedAt : Ended(item, isFirst, started, audioMs),
+            AsrMs = Elapsed(item.CommittedAt ?? (isUser ? item.AnnouncedAt : null), item.TranscribedAt),
+            LlmFirstTokenMs = isFirst ? Elapsed(response?.CreatedAt, response?.FirstTokenAt) : null,
+            FirstAudioMs = isFirst ? Elapsed(response?.CreatedAt, response?.FirstAudioAt) : null,
+            EndToEndMs = isFirst ? response?.EndToEndMs : null,
+            AudioDurationMs = audioMs,
+            TranscriptionFailed = item.TranscriptionFailed,
+        };
+    }
+
+    private static string StatusOf(RealtimeItem item) => (item.Status, item.Response?.Status) switch
+    {
+        ("completed", _) => "completed",
+        (_, "cancelled" or "failed" or "incomplete" or "completed") when item.Response is { } response =>
+            response.Status == "completed" && item.Status == "incomplete" ? "incomplete" : response.Status,
+        var (status, _) => status,
+    };
+
+    private static string? Heard(RealtimeItem item, string text)
+    {
+        var heardMs = item.TruncatedMs ?? PlayedMs(item);
+        if (heardMs is null or 0 || text.Length == 0)
+        {
+            return heardMs is null ? null : "";
+        }
+
+        return AudioMs(item) is { } total and > 0 ? HeardText.Cut(text, heardMs.Value, total) : null;
+    }
+
+    // Playback that was cut off says how long it ran, where the provider plays the audio itself (WebRTC, SIP) and the log has a clock.
+    private static int? PlayedMs(RealtimeItem item) =>
+        item.Response is { IsCleared: true } response && response.FirstMessage == item
+            ? Elapsed(response.PlaybackStartedAt, response.PlaybackEndedAt)
+            : null;
+
+    private static int? Ended(RealtimeItem item, bool isFirst, int? started, int? audioMs)
+    {
+        if (isFirst && item.Response?.PlaybackEndedAt is { } ended)
+        {
+            return ended;
+        }
+
+        var playedMs = item.TruncatedMs is { } truncated ? Math.Min(truncated, audioMs ?? truncated) : audioMs;
+        return item.HasAudio && started is not null && playedMs is not null ? Whole((double)started + playedMs) : item.DoneAt;
+    }
+
+    private static int? Whole(double? ms) => ms is >= 0 and <= int.MaxValue ? (int)Math.Round(ms.Value) : null;
+
+    private static CapturedResponse Record(RealtimeResponse response) => new()
+    {
+        ResponseId = response.Id,
+        Ordinal = response.Ordinal,
+        Status = response.Status,
+        StatusReason = response.StatusReason,
+        ErrorCode = response.ErrorCode,
+        ErrorType = response.ErrorType,
+        Model = response.Model,
+        Usage = response.Usage,
+        TurnItemId = TurnOf(response)?.Id,
+        OutOfBand = response.OutOfBand,
+        StartedAtOffsetMs = response.CreatedAt,
+        EndedAtOffsetMs = response.DoneAt,
+        FirstTokenMs = Elapsed(response.CreatedAt, response.FirstTokenAt),
+        FirstAudioMs = Elapsed(response.CreatedAt, response.FirstAudioAt),
+    };
+
+    private static CapturedFunctionCall Record(RealtimeCall call)
+    {
+        var turn = (call.Response is { } response ? TurnOf(response) : null) ?? call.Item?.TurnBefore;
+        return new()
+        {
+            CallId = call.Id,
+            ItemId = call.Item?.Id,
+            Ordinal = call.Ordinal,
+            Name = call.Name,
+            ServerLabel = call.ServerLabel,
+            Arguments = call.Arguments,
+            Output = call.Output,
+            Error = call.Error,
+            Status = call.Status,
+            ResponseId = call.Response?.Id,
+            TurnItemId = turn?.Id,
+            TurnPosition = turn?.Position,
+            StartedAtOffsetMs = call.ReadyAt,
+            ExecutionMs = Elapsed(call.ReadyAt, call.OutputAt),
+        };
+    }
+
+    private CaptureCounters Count(List<CapturedTurn> turns, List<CapturedResponse> responses, int malformedLines) => new()
+    {
+        Events = _events,
+        Objects = _objects,
+        Malformed = malformedLines,
+        Anomalous = _anomalous,
+        Unknown = _unknown.Values.Sum(),
+        UnknownByType = new Dictionary<string, int>(_unknown),
+        Responses = responses.Count,
+        CancelledResponses = responses.Count(r => r.Status == "cancelled"),
+        Turns = turns.Count,
+        UserTurns = turns.Count(t => t.Role == "user"),
+        AssistantTurns = turns.Count(t => t.Role == "assistant"),
+        InterruptedTurns = turns.Count(t => t.Interrupted),
+        FunctionCalls = _calls.Count,
+        Errors = _errors,
+        InputTokens = responses.Sum(r => (long)(r.Usage?.Input ?? 0)),
+        OutputTokens = responses.Sum(r => (long)(r.Usage?.Output ?? 0)),
+        CachedTokens = responses.Sum(r => (long)(r.Usage?.Cached ?? 0)),
+    };
+}

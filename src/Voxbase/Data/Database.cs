@@ -1,0 +1,256 @@
+using System.Collections.Concurrent;
+using Npgsql;
+
+namespace Voxbase.Data;
+
+/// <summary>
+/// PostgreSQL with a caller's identity: the only way to user data. Role, claims and work travel in one round trip and one
+/// transaction, so the policies of the database decide about every statement.
+/// </summary>
+/// <remarks>
+/// Statements sent together without a BEGIN run in one implicit transaction that ends with the batch, and
+/// <c>set_config(…, is_local => true)</c> ends with it: nothing of one caller is left on the pooled connection for the next.
+/// </remarks>
+public sealed class Database : IAsyncDisposable
+{
+    internal const string IdentifySql =
+        """
+        select set_config('role', $1, true), set_config('request.jwt.claims', $2, true), set_config('vox.caller', $3, true)
+        """;
+
+    // A plan is made once per connection and kept: planning an append anew costs more than running it. Such a plan may be made
+    // while the tables are still empty, so it must not count on their being small: indexes, whatever the size.
+    private const string PlanText = "set plan_cache_mode = force_generic_plan; set enable_seqscan = off";
+
+    // PostgreSQL makes a plan for one role's policies and throws it away when another role comes with the same statement. So each
+    // role has a statement text of its own.
+    private readonly ConcurrentDictionary<(string Sql, string Role), string> texts = new();
+    private readonly NpgsqlDataSource source;
+
+    /// <summary>
+    /// A database at <paramref name="connectionString"/> (Npgsql's keywords). Its login must be a member of the roles anon,
+    /// authenticated and service_role, as the migrations make it.
+    /// </summary>
+    /// <exception cref="VoxbaseException"><c>connection_string_invalid</c>.</exception>
+    public Database(string connectionString)
+    {
+        NpgsqlConnectionStringBuilder settings;
+        try
+        {
+            settings = ConnectionString.Parse(connectionString);
+        }
+        catch (ArgumentException e)
+        {
+            throw DataErrors.ConnectionStringInvalid.With("The connection string does not parse.", inner: e);
+        }
+
+        settings.ApplicationName ??= "voxbase";
+        settings.MaxAutoPrepare = 512;
+        settings.AutoPrepareMinUsages = 2;
+        // Everything set is local to its transaction, so there is nothing to reset.
+        settings.NoResetOnClose = true;
+        settings.IncludeErrorDetail = false;
+        source = new NpgsqlDataSourceBuilder(settings.ConnectionString)
+            .UsePhysicalConnectionInitializer(
+                static connection =>
+                {
+                    using var command = new NpgsqlCommand(PlanText, connection);
+                    command.ExecuteNonQuery();
+                },
+                static async connection =>
+                {
+                    await using var command = new NpgsqlCommand(PlanText, connection);
+                    await command.ExecuteNonQueryAsync();
+                })
+            .Build();
+    }
+
+    /// <summary>The host and database it speaks to, without credentials.</summary>
+    public string Target
+    {
+        get
+        {
+            var settings = new NpgsqlConnectionStringBuilder(source.ConnectionString);
+            return $"{settings.Host}:{settings.Port}/{settings.Database}";
+        }
+    }
+
+    /// <summary>A connection without a caller: no policy applies to what its login may do. For migrations and maintenance.</summary>
+    internal async Task<NpgsqlConnection> OpenWithoutCallerAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await source.OpenConnectionAsync(cancellationToken);
+        }
+        catch (Exception e) when (DataErrors.From(e) is { } error)
+        {
+            throw error;
+        }
+    }
+
+    /// <summary>
+    /// Runs statements as a caller, in one transaction and one round trip. <paramref name="read"/> starts at the first result set
+    /// of the first statement that has one.
+    /// </summary>
+    internal Task<T> RunAsync<T>(
+        Caller caller,
+        IReadOnlyList<Statement> statements,
+        Func<NpgsqlDataReader, CancellationToken, Task<T>> read,
+        CancellationToken cancellationToken) =>
+        RunAsync(
+            [(caller, statements)],
+            async (results, ct) =>
+            {
+                await results.NextResultAsync(ct);
+                return await read(results, ct);
+            },
+            cancellationToken);
+
+    /// <summary>Runs statements of several callers, each under its own identity, in one transaction and one round trip. The first
+    /// result set of each caller is the identity's own.</summary>
+    internal async Task<T> RunAsync<T>(
+        IReadOnlyList<(Caller Caller, IReadOnlyList<Statement> Statements)> work,
+        Func<NpgsqlDataReader, CancellationToken, Task<T>> read,
+        CancellationToken cancellationToken)
+    {
+        try
+        {
+            await using var connection = await source.OpenConnectionAsync(cancellationToken);
+            try
+            {
+                await using var batch = new NpgsqlBatch(connection);
+                foreach (var (caller, statements) in work)
+                    Add(batch, caller, statements);
+                await using var results = await batch.ExecuteReaderAsync(cancellationToken);
+                var result = await read(results, cancellationToken);
+                // A statement that fails does so when its result is read: read them all before calling it done.
+                while (await results.NextResultAsync(cancellationToken))
+                {
+                }
+
+                return result;
+            }
+            catch (PostgresException e) when (IsDataException(e))
+            {
+                await ForgetPreparedAsync(connection);
+                throw;
+            }
+        }
+        catch (Exception e) when (DataErrors.From(e) is { } error)
+        {
+            throw error;
+        }
+    }
+
+    /// <summary>Runs statements as a caller and expects no rows.</summary>
+    internal Task RunAsync(Caller caller, IReadOnlyList<Statement> statements, CancellationToken cancellationToken) =>
+        RunAsync(caller, statements, static (results, _) => Task.FromResult(results.RecordsAffected), cancellationToken);
+
+    /// <summary>
+    /// A transaction as a caller over several round trips, for work that must read before it knows what to write. Commits when
+    /// <paramref name="work"/> returns, rolls back when it throws.
+    /// </summary>
+    internal async Task<T> InTransactionAsync<T>(Caller caller, Func<Transaction, Task<T>> work, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await using var connection = await source.OpenConnectionAsync(cancellationToken);
+            try
+            {
+                await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+                var opened = new Transaction(this, connection, caller);
+                var result = await work(opened);
+                await opened.FlushAsync(cancellationToken);
+                await transaction.CommitAsync(cancellationToken);
+                return result;
+            }
+            catch (PostgresException e) when (IsDataException(e))
+            {
+                await ForgetPreparedAsync(connection);
+                throw;
+            }
+        }
+        catch (Exception e) when (DataErrors.From(e) is { } error)
+        {
+            throw error;
+        }
+    }
+
+    /// <inheritdoc/>
+    public ValueTask DisposeAsync() => source.DisposeAsync();
+
+    private static bool IsDataException(PostgresException e) => e.SqlState.StartsWith("22", StringComparison.Ordinal);
+
+    // A value that the server refuses while it binds the statement that is just being prepared leaves Npgsql 10.0 with a statement
+    // that it takes for prepared and whose columns it doesn't know: its next use on this connection would break the protocol.
+    private static async Task ForgetPreparedAsync(NpgsqlConnection connection)
+    {
+        try
+        {
+            // Npgsql has no asynchronous form of it.
+            await Task.Run(connection.UnprepareAll);
+        }
+        catch (Exception e) when (e is NpgsqlException or InvalidOperationException)
+        {
+            // The connection is gone, and with it what was prepared.
+        }
+    }
+
+    private void Add(NpgsqlBatch batch, Caller caller, IReadOnlyList<Statement> statements)
+    {
+        AddIdentity(batch, caller);
+        foreach (var statement in statements)
+            Add(batch, caller.Role, statement);
+    }
+
+    private static void AddIdentity(NpgsqlBatch batch, Caller caller) =>
+        batch.BatchCommands.Add(new NpgsqlBatchCommand(IdentifySql)
+        {
+            Parameters = { Parameter.Text(caller.Role), Parameter.Text(caller.Claims), Parameter.Text(caller.Key) },
+        });
+
+    private void Add(NpgsqlBatch batch, string role, Statement statement)
+    {
+        var command = new NpgsqlBatchCommand(texts.GetOrAdd((statement.Sql, role), static key => $"{key.Sql} -- {key.Role}"));
+        foreach (var parameter in statement.Parameters)
+            command.Parameters.Add(parameter);
+        batch.BatchCommands.Add(command);
+    }
+
+    /// <summary>An open transaction of one caller. Statements without results are kept back and sent with the next that has one.</summary>
+    internal sealed class Transaction(Database database, NpgsqlConnection connection, Caller caller)
+    {
+        private readonly List<Statement> pending = [];
+        private bool identified;
+
+        /// <summary>Adds a statement whose result nobody reads; it is sent with the next query, or before the commit.</summary>
+        public void Add(Statement statement) => pending.Add(statement);
+
+        /// <summary>Sends what is pending and this statement, and reads this statement's result.</summary>
+        public async Task<T> QueryAsync<T>(
+            Statement statement, Func<NpgsqlDataReader, CancellationToken, Task<T>> read, CancellationToken cancellationToken)
+        {
+            // A statement without rows has no result set of its own, so what is pending goes ahead by itself.
+            await FlushAsync(cancellationToken);
+            await using var batch = new NpgsqlBatch(connection);
+            database.Add(batch, caller.Role, statement);
+            await using var results = await batch.ExecuteReaderAsync(cancellationToken);
+            return await read(results, cancellationToken);
+        }
+
+        /// <summary>Sends what is pending.</summary>
+        public async Task FlushAsync(CancellationToken cancellationToken)
+        {
+            if (pending.Count == 0 && identified)
+                return;
+            await using var batch = new NpgsqlBatch(connection);
+            if (!identified)
+                AddIdentity(batch, caller);
+            foreach (var statement in pending)
+                database.Add(batch, caller.Role, statement);
+            await batch.ExecuteNonQueryAsync(cancellationToken);
+            identified = true;
+            pending.Clear();
+        }
+    }
+}

@@ -1,0 +1,1259 @@
+-- The schema as the migrations leave it: what they are about, not how it came to be. Written from the catalogs by
+-- `voxbase migrate dump`; a test keeps it equal. Owners and the partitions of single months are left out.
+-- The roles are those of 0001_roles.sql.
+
+-- Functions come before the tables that they read.
+set check_function_bodies = off;
+
+-- Schemas ---------------------------------------------------------------------------------------------------------------------------------
+
+create schema if not exists auth;
+comment on schema auth is 'The identity of the present request, as its claims state it.';
+grant usage on schema auth to anon, authenticated, service_role, vox_writer;
+
+create schema if not exists vox;
+comment on schema vox is 'Voxbase: the system of record for voice AI. Exposed: row-level security guards every table.';
+grant usage on schema vox to authenticated, service_role, vox_writer;
+
+create schema if not exists vox_private;
+comment on schema vox_private is 'Voxbase internals: trigger and policy functions. Never exposed over HTTP.';
+grant usage on schema vox_private to authenticated, service_role, vox_writer;
+
+-- Types -----------------------------------------------------------------------------------------------------------------------------------
+
+create type vox.cleaning_level as enum ('none', 'light', 'full');
+create type vox.confidence as enum ('HIGH', 'MEDIUM', 'LOW');
+create type vox.conversation_kind as enum ('realtime', 'call', 'clone', 'transcript', 'agent');
+create type vox.conversation_state as enum ('idle', 'listening', 'processing', 'speaking', 'interrupted', 'error');
+create type vox.conversation_status as enum ('pending', 'active', 'completed', 'failed');
+create type vox.participant_type as enum ('user', 'agent', 'admin');
+create type vox.turn_role as enum ('user', 'assistant', 'system', 'tool');
+create type vox.user_role as enum ('user', 'admin');
+create type vox.user_tier as enum ('free', 'pro', 'enterprise');
+
+-- Domains ---------------------------------------------------------------------------------------------------------------------------------
+
+create domain vox.json_array as jsonb constraint json_array CHECK ((jsonb_typeof(VALUE) = 'array'::text));
+create domain vox.json_object as jsonb constraint json_object CHECK ((jsonb_typeof(VALUE) = 'object'::text));
+
+create domain vox.nonnegative as integer constraint nonnegative CHECK ((VALUE >= 0));
+comment on domain vox.nonnegative is 'Tokens, milliseconds, counts: from 0 up.';
+
+create domain vox.provider_name as text constraint provider_name CHECK (((length(VALUE) >= 1) AND (length(VALUE) <= 512)));
+comment on domain vox.provider_name is 'A name that a provider or client gives: 1 to 512 characters.';
+
+-- Functions -------------------------------------------------------------------------------------------------------------------------------
+
+CREATE OR REPLACE FUNCTION auth.jwt()
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE PARALLEL SAFE
+AS $function$ select nullif(pg_catalog.current_setting('request.jwt.claims', true), '')::jsonb $function$;
+comment on function auth.jwt() is 'All claims of the request, or null without one.';
+grant execute on function auth.jwt() to anon, authenticated, service_role, vox_writer;
+
+CREATE OR REPLACE FUNCTION auth.role()
+ RETURNS text
+ LANGUAGE sql
+ STABLE PARALLEL SAFE
+AS $function$ select nullif(pg_catalog.current_setting('request.jwt.claims', true), '')::jsonb ->> 'role' $function$;
+comment on function auth.role() is 'The role that the request claims: anon, authenticated or service_role.';
+grant execute on function auth.role() to anon, authenticated, service_role, vox_writer;
+
+CREATE OR REPLACE FUNCTION auth.uid()
+ RETURNS uuid
+ LANGUAGE sql
+ STABLE PARALLEL SAFE
+AS $function$ select (nullif(pg_catalog.current_setting('request.jwt.claims', true), '')::jsonb ->> 'sub')::uuid $function$;
+comment on function auth.uid() is 'The user of the request (claim sub), or null without one.';
+grant execute on function auth.uid() to anon, authenticated, service_role, vox_writer;
+
+-- On PostgreSQL 18 its body is: select pg_catalog.uuidv7()
+CREATE OR REPLACE FUNCTION vox.uuid_v7()
+ RETURNS uuid
+ LANGUAGE sql
+ PARALLEL SAFE
+ SET search_path TO ''
+AS $function$
+      select pg_catalog.encode(
+        pg_catalog.set_bit(
+          pg_catalog.set_bit(
+            pg_catalog.overlay(
+              pg_catalog.uuid_send(pg_catalog.gen_random_uuid()),
+              pg_catalog.substring(
+                pg_catalog.int8send((extract(epoch from pg_catalog.clock_timestamp()) * 1000)::bigint), 3),
+              1, 6),
+            52, 1),
+          53, 1),
+        'hex')::uuid
+    $function$;
+comment on function vox.uuid_v7() is 'A new id whose order is its time of making.';
+grant execute on function vox.uuid_v7() to anon, authenticated, service_role, vox_writer;
+
+CREATE OR REPLACE FUNCTION vox.uuid_v7_floor(moment timestamp with time zone)
+ RETURNS uuid
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE STRICT
+ SET search_path TO ''
+AS $function$
+  select (pg_catalog.lpad(pg_catalog.to_hex((extract(epoch from moment) * 1000)::bigint), 12, '0')
+    || '00000000000000000000')::uuid
+$function$;
+comment on function vox.uuid_v7_floor(timestamp with time zone) is 'The lowest uuid of that moment: a range of times is the range of ids between two floors.';
+grant execute on function vox.uuid_v7_floor(timestamp with time zone) to authenticated, service_role;
+
+CREATE OR REPLACE FUNCTION vox_private.audit_read(conversation uuid)
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  insert into vox.audit_log (actor_id, actor_role, action, resource)
+  select auth.uid(), auth.role(), 'conversation.read', 'conversations/' || c.id
+  from vox.conversations c
+  where c.id = conversation
+    and c.user_id is distinct from auth.uid()
+    and (auth.role() = 'service_role' or vox_private.is_admin())
+$function$;
+revoke execute on function vox_private.audit_read(uuid) from public;
+grant execute on function vox_private.audit_read(uuid) to authenticated, service_role;
+
+CREATE OR REPLACE FUNCTION vox_private.charges_added()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+ SET enable_seqscan TO 'off'
+AS $function$
+begin
+  update vox.turns t set
+    asr_cost_usd = t.asr_cost_usd + a.asr,
+    llm_cost_usd = t.llm_cost_usd + a.llm,
+    tts_cost_usd = t.tts_cost_usd + a.tts
+  from (
+    select
+      conversation_id,
+      turn_id,
+      coalesce(sum(amount_usd) filter (where stage = 'asr'), 0) as asr,
+      coalesce(sum(amount_usd) filter (where stage in ('llm', 'session')), 0) as llm,
+      coalesce(sum(amount_usd) filter (where stage = 'tts'), 0) as tts
+    from added_charges
+    where turn_id is not null and amount_usd > 0
+    group by conversation_id, turn_id
+  ) a
+  where t.conversation_id = a.conversation_id and t.id = a.turn_id;
+
+  update vox.conversations c set
+    cost_usd = c.cost_usd + a.amount,
+    unpriced_count = c.unpriced_count + a.unpriced,
+    updated_at = pg_catalog.now()
+  from (
+    select conversation_id, coalesce(sum(amount_usd), 0) as amount, count(*) filter (where unit_price_usd is null) as unpriced
+    from added_charges
+    group by conversation_id
+  ) a
+  where c.id = a.conversation_id;
+  return null;
+end
+$function$;
+revoke execute on function vox_private.charges_added() from public;
+
+CREATE OR REPLACE FUNCTION vox_private.conversation_deleted()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  delete from vox.turns where conversation_id = old.id;
+  delete from vox.function_calls where conversation_id = old.id;
+  delete from vox.usage_events where conversation_id = old.id;
+  delete from vox.provider_events where conversation_id = old.id;
+  return null;
+end
+$function$;
+revoke execute on function vox_private.conversation_deleted() from public;
+
+CREATE OR REPLACE FUNCTION vox_private.conversation_moving()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  if new.status <> old.status and not (
+    (old.status = 'pending' and new.status in ('active', 'failed'))
+    or (old.status = 'active' and new.status in ('completed', 'failed'))
+  ) then
+    raise exception 'status cannot move from % to %', old.status, new.status
+      using errcode = 'check_violation', constraint = 'conversations_status_moves', schema = 'vox', table = 'conversations',
+        hint = 'pending moves to active or failed, active to completed or failed; nothing moves on from those.';
+  end if;
+  if new.state <> old.state and not (
+    new.state = 'error'
+    or (old.state = 'idle' and new.state = 'listening')
+    or (old.state = 'listening' and new.state = 'processing')
+    or (old.state = 'processing' and new.state = 'speaking')
+    or (old.state = 'speaking' and new.state in ('idle', 'interrupted'))
+    or (old.state = 'interrupted' and new.state in ('listening', 'idle'))
+    or (old.state = 'error' and new.state = 'idle')
+  ) then
+    raise exception 'state cannot move from % to %', old.state, new.state
+      using errcode = 'check_violation', constraint = 'conversations_state_moves', schema = 'vox', table = 'conversations',
+        hint = 'idle, listening, processing, speaking, then idle or interrupted; interrupted to listening or idle; error from anywhere and back to idle.';
+  end if;
+  if new.status <> old.status and new.status = 'active' then
+    new.connected_at := coalesce(new.connected_at, pg_catalog.now());
+  end if;
+  if new.status <> old.status and new.status in ('completed', 'failed') then
+    new.ended_at := coalesce(new.ended_at, pg_catalog.now());
+  end if;
+  perform vox_private.require_end(new.status, new.ended_at);
+  new.duration_seconds := vox_private.seconds_between(coalesce(new.connected_at, new.started_at), new.ended_at);
+  new.updated_at := pg_catalog.now();
+  return new;
+end
+$function$;
+revoke execute on function vox_private.conversation_moving() from public;
+
+CREATE OR REPLACE FUNCTION vox_private.conversation_owner_changed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  update vox.participants set owner_id = new.user_id where conversation_id = new.id and owner_id is null;
+  update vox.turns set user_id = new.user_id where conversation_id = new.id and user_id is null;
+  update vox.function_calls set user_id = new.user_id where conversation_id = new.id and user_id is null;
+  update vox.usage_events set user_id = new.user_id where conversation_id = new.id and user_id is null;
+  update vox.provider_events set user_id = new.user_id where conversation_id = new.id and user_id is null;
+  return null;
+end
+$function$;
+revoke execute on function vox_private.conversation_owner_changed() from public;
+
+CREATE OR REPLACE FUNCTION vox_private.conversation_starting()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  if new.user_id is null and auth.role() = 'authenticated' then
+    new.user_id := auth.uid();
+  end if;
+  if new.user_id = auth.uid() then
+    perform vox_private.ensure_current_user();
+  end if;
+  if new.status <> 'pending' and new.connected_at is null then
+    new.connected_at := new.started_at;
+  end if;
+  if new.status in ('completed', 'failed') and new.ended_at is null then
+    new.ended_at := pg_catalog.now();
+  end if;
+  perform vox_private.require_end(new.status, new.ended_at);
+  new.duration_seconds := vox_private.seconds_between(coalesce(new.connected_at, new.started_at), new.ended_at);
+  return new;
+end
+$function$;
+revoke execute on function vox_private.conversation_starting() from public;
+
+CREATE OR REPLACE FUNCTION vox_private.ensure_current_user()
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  subject uuid := auth.uid();
+  claimed text := nullif(auth.jwt() ->> 'email', '');
+begin
+  if subject is null or exists (select from vox.users where id = subject) then
+    return;
+  end if;
+  if claimed !~ '^[^@[:space:]]+@[^@[:space:]]+$' or length(claimed) > 320
+    or exists (select from vox.users where lower(email) = lower(claimed)) then
+    claimed := null;
+  end if;
+  insert into vox.users (id, email) values (subject, claimed) on conflict do nothing;
+  if not found then
+    insert into vox.users (id) values (subject) on conflict do nothing;
+  end if;
+end
+$function$;
+revoke execute on function vox_private.ensure_current_user() from public;
+grant execute on function vox_private.ensure_current_user() to authenticated, service_role;
+
+CREATE OR REPLACE FUNCTION vox_private.ensure_month(month date)
+ RETURNS integer
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  parent text;
+  child text;
+  stored_columns text;
+  low uuid := vox.uuid_v7_floor(date_trunc('month', month::timestamp) at time zone 'UTC');
+  high uuid := vox.uuid_v7_floor((date_trunc('month', month::timestamp) + interval '1 month') at time zone 'UTC');
+  made integer := 0;
+begin
+  -- Partitions made twice at once would fail the second; one at a time, whatever the server.
+  perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtext('vox_private.ensure_month'));
+  for parent in
+    select c.relname from pg_catalog.pg_class c
+    where c.relnamespace = 'vox'::regnamespace and c.relkind = 'p' order by c.relname
+  loop
+    child := parent || pg_catalog.to_char(month, '_YYYY_MM');
+    continue when pg_catalog.to_regclass('vox.' || pg_catalog.quote_ident(child)) is not null;
+    execute pg_catalog.format('create table vox.%I (like vox.%I including all)', child, parent);
+    execute pg_catalog.format('alter table vox.%I enable row level security', child);
+    select pg_catalog.string_agg(pg_catalog.quote_ident(a.attname), ', ' order by a.attnum) into stored_columns
+    from pg_catalog.pg_attribute a
+    where a.attrelid = ('vox.' || pg_catalog.quote_ident(parent))::regclass
+      and a.attnum > 0 and not a.attisdropped and a.attgenerated = '';
+    execute pg_catalog.format('alter table vox.%I no force row level security', parent || '_default');
+    execute pg_catalog.format(
+      'with taken as (delete from vox.%1$I where conversation_id >= $1 and conversation_id < $2 returning %3$s)
+       insert into vox.%2$I (%3$s) select %3$s from taken',
+      parent || '_default', child, stored_columns) using low, high;
+    execute pg_catalog.format('alter table vox.%I force row level security', parent || '_default');
+    execute pg_catalog.format('alter table vox.%I force row level security', child);
+    execute pg_catalog.format('alter table vox.%I attach partition vox.%I for values from (%L) to (%L)', parent, child, low, high);
+    made := made + 1;
+  end loop;
+  return made;
+end
+$function$;
+comment on function vox_private.ensure_month(date) is 'Makes that month''s partition of every partitioned table where it is absent; returns how many it made.';
+revoke execute on function vox_private.ensure_month(date) from public;
+grant execute on function vox_private.ensure_month(date) to service_role;
+
+CREATE OR REPLACE FUNCTION vox_private.fill_owner_id()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  select c.user_id into new.owner_id from vox.conversations c where c.id = new.conversation_id;
+  return new;
+end
+$function$;
+revoke execute on function vox_private.fill_owner_id() from public;
+
+CREATE OR REPLACE FUNCTION vox_private.fill_user_id()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  select c.user_id into new.user_id from vox.conversations c where c.id = new.conversation_id;
+  if not found then
+    raise exception 'conversation % does not exist', new.conversation_id
+      using errcode = 'foreign_key_violation', constraint = tg_table_name || '_conversation_fkey',
+        schema = tg_table_schema, table = tg_table_name;
+  end if;
+  return new;
+end
+$function$;
+comment on function vox_private.fill_user_id() is 'The owner, where the writer didn''t say. It also proves that the conversation exists, which the composite key cannot with a null.';
+revoke execute on function vox_private.fill_user_id() from public;
+
+CREATE OR REPLACE FUNCTION vox_private.function_calls_added()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  update vox.conversations c set
+    function_call_count = c.function_call_count + a.calls,
+    updated_at = pg_catalog.now()
+  from (select conversation_id, count(*) as calls from added_calls group by conversation_id) a
+  where c.id = a.conversation_id;
+  return null;
+end
+$function$;
+revoke execute on function vox_private.function_calls_added() from public;
+
+CREATE OR REPLACE FUNCTION vox_private.is_admin()
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE PARALLEL SAFE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select exists (
+    select from vox.users
+    where id = auth.uid() and role = 'admin' and is_active and deleted_at is null
+  )
+$function$;
+revoke execute on function vox_private.is_admin() from public;
+grant execute on function vox_private.is_admin() to authenticated, service_role, vox_writer;
+
+CREATE OR REPLACE FUNCTION vox_private.number_turn()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  owner uuid;
+  next integer;
+begin
+  if new.sequence_number is null then
+    update vox.conversations c set last_sequence = c.last_sequence + 1
+    where c.id = new.conversation_id
+    returning c.user_id, c.last_sequence into owner, next;
+    new.sequence_number := next;
+  else
+    select c.user_id into owner from vox.conversations c where c.id = new.conversation_id;
+  end if;
+  if not found then
+    raise exception 'conversation % does not exist', new.conversation_id
+      using errcode = 'foreign_key_violation', constraint = 'turns_conversation_fkey', schema = 'vox', table = 'turns';
+  end if;
+  new.user_id := coalesce(new.user_id, owner);
+  return new;
+end
+$function$;
+comment on function vox_private.number_turn() is 'Owner and number for a turn that comes without; the library gives both and never pays for this.';
+revoke execute on function vox_private.number_turn() from public;
+
+CREATE OR REPLACE FUNCTION vox_private.require_end(status vox.conversation_status, ended_at timestamp with time zone)
+ RETURNS void
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+begin
+  if (status in ('completed', 'failed')) <> (ended_at is not null) then
+    raise exception 'ended_at belongs to a conversation that is completed or failed, and to no other'
+      using errcode = 'check_violation', constraint = 'conversations_ended_when_over', schema = 'vox', table = 'conversations';
+  end if;
+end
+$function$;
+revoke execute on function vox_private.require_end(vox.conversation_status,timestamp with time zone) from public;
+grant execute on function vox_private.require_end(vox.conversation_status,timestamp with time zone) to authenticated, service_role;
+
+CREATE OR REPLACE FUNCTION vox_private.seconds_between(since timestamp with time zone, until timestamp with time zone)
+ RETURNS integer
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE STRICT
+ SET search_path TO ''
+AS $function$
+  select greatest(0, floor(extract(epoch from (until - since))))::integer
+$function$;
+revoke execute on function vox_private.seconds_between(timestamp with time zone,timestamp with time zone) from public;
+grant execute on function vox_private.seconds_between(timestamp with time zone,timestamp with time zone) to authenticated, service_role;
+
+CREATE OR REPLACE FUNCTION vox_private.took_part(conversation uuid)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE PARALLEL SAFE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select exists (
+    select from vox.participants where conversation_id = conversation and user_id = auth.uid()
+  )
+$function$;
+revoke execute on function vox_private.took_part(uuid) from public;
+grant execute on function vox_private.took_part(uuid) to authenticated, service_role;
+
+CREATE OR REPLACE FUNCTION vox_private.touch_updated_at()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  new.updated_at := pg_catalog.now();
+  return new;
+end
+$function$;
+revoke execute on function vox_private.touch_updated_at() from public;
+
+CREATE OR REPLACE FUNCTION vox_private.turns_added()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+ SET enable_seqscan TO 'off'
+AS $function$
+declare
+  gap boolean;
+begin
+  with added as (
+    select
+      conversation_id,
+      count(*) as turns,
+      max(sequence_number) as last_sequence,
+      coalesce(sum(input_tokens), 0) as input_tokens,
+      coalesce(sum(output_tokens), 0) as output_tokens,
+      coalesce(sum(cached_tokens), 0) as cached_tokens,
+      coalesce(sum(processing_ms), 0) as processing_ms,
+      coalesce(sum(end_to_end_ms), 0) as latency_ms,
+      count(end_to_end_ms) as latency_count,
+      count(*) filter (where confidence = 'HIGH') as high,
+      count(*) filter (where confidence = 'MEDIUM') as medium,
+      count(*) filter (where confidence = 'LOW') as low,
+      count(*) filter (where interrupted) as interruptions
+    from added_turns
+    group by conversation_id
+  ), counted as (
+    update vox.conversations c set
+      turn_count = c.turn_count + a.turns,
+      last_sequence = greatest(c.last_sequence, a.last_sequence),
+      input_tokens = c.input_tokens + a.input_tokens,
+      output_tokens = c.output_tokens + a.output_tokens,
+      cached_tokens = c.cached_tokens + a.cached_tokens,
+      processing_ms = c.processing_ms + a.processing_ms,
+      latency_ms = c.latency_ms + a.latency_ms,
+      latency_count = c.latency_count + a.latency_count,
+      confidence_high_count = c.confidence_high_count + a.high,
+      confidence_medium_count = c.confidence_medium_count + a.medium,
+      confidence_low_count = c.confidence_low_count + a.low,
+      interruption_count = c.interruption_count + a.interruptions,
+      updated_at = pg_catalog.now()
+    from added a
+    where c.id = a.conversation_id
+    returning c.turn_count <> c.last_sequence as gap
+  )
+  select bool_or(counted.gap) into gap from counted;
+  if gap then
+    raise exception 'turns must be numbered from 1 without a gap'
+      using errcode = 'check_violation', constraint = 'turns_sequence_gapless', schema = 'vox', table = 'turns',
+        hint = 'Leave sequence_number out: the database gives the next one.';
+  end if;
+  return null;
+end
+$function$;
+revoke execute on function vox_private.turns_added() from public;
+
+CREATE OR REPLACE FUNCTION vox_private.turns_changed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+ SET enable_seqscan TO 'off'
+AS $function$
+begin
+  with change as (
+    select
+      conversation_id,
+      sum(sign * coalesce(input_tokens, 0)) as input_tokens,
+      sum(sign * coalesce(output_tokens, 0)) as output_tokens,
+      sum(sign * coalesce(cached_tokens, 0)) as cached_tokens,
+      sum(sign * coalesce(processing_ms, 0)) as processing_ms,
+      sum(sign * coalesce(end_to_end_ms, 0)) as latency_ms,
+      sum(sign * (end_to_end_ms is not null)::integer) as latency_count,
+      sum(sign * coalesce((confidence = 'HIGH')::integer, 0)) as high,
+      sum(sign * coalesce((confidence = 'MEDIUM')::integer, 0)) as medium,
+      sum(sign * coalesce((confidence = 'LOW')::integer, 0)) as low,
+      sum(sign * interrupted::integer) as interruptions,
+      max(sequence_number) filter (where sign = 1) as last_sequence
+    from (
+      select 1 as sign, conversation_id, sequence_number, input_tokens, output_tokens, cached_tokens, processing_ms, end_to_end_ms, confidence,
+        interrupted
+      from turns_after
+      union all
+      select -1, conversation_id, sequence_number, input_tokens, output_tokens, cached_tokens, processing_ms, end_to_end_ms,
+        confidence, interrupted
+      from turns_before
+    ) both_sides
+    group by conversation_id
+  )
+  update vox.conversations c set
+    input_tokens = c.input_tokens + d.input_tokens,
+    output_tokens = c.output_tokens + d.output_tokens,
+    cached_tokens = c.cached_tokens + d.cached_tokens,
+    processing_ms = c.processing_ms + d.processing_ms,
+    latency_ms = c.latency_ms + d.latency_ms,
+    latency_count = c.latency_count + d.latency_count,
+    confidence_high_count = c.confidence_high_count + d.high,
+    confidence_medium_count = c.confidence_medium_count + d.medium,
+    confidence_low_count = c.confidence_low_count + d.low,
+    interruption_count = c.interruption_count + d.interruptions,
+    -- A turn put before others moves them on; of an upsert this runs first, and what it added is counted next.
+    last_sequence = greatest(c.last_sequence, d.last_sequence),
+    updated_at = pg_catalog.now()
+  from change d
+  where c.id = d.conversation_id
+    and (d.last_sequence > c.last_sequence or (d.input_tokens, d.output_tokens, d.cached_tokens, d.processing_ms, d.latency_ms, d.latency_count, d.high, d.medium,
+      d.low, d.interruptions) <> (0, 0, 0, 0, 0, 0, 0, 0, 0, 0));
+  return null;
+end
+$function$;
+revoke execute on function vox_private.turns_changed() from public;
+
+CREATE OR REPLACE FUNCTION vox_private.usage_events_added()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+ SET enable_seqscan TO 'off'
+AS $function$
+begin
+  update vox.conversations c set
+    input_tokens = c.input_tokens + a.input_tokens,
+    output_tokens = c.output_tokens + a.output_tokens,
+    cached_tokens = c.cached_tokens + a.cached_tokens,
+    error_count = c.error_count + a.errors,
+    updated_at = pg_catalog.now()
+  from (
+    select
+      conversation_id,
+      coalesce(sum(input_tokens) filter (where turn_id is null), 0) as input_tokens,
+      coalesce(sum(output_tokens) filter (where turn_id is null), 0) as output_tokens,
+      coalesce(sum(cached_tokens) filter (where turn_id is null), 0) as cached_tokens,
+      count(*) filter (where event_type = 'error') as errors
+    from added_events
+    group by conversation_id
+  ) a
+  where c.id = a.conversation_id and (a.input_tokens, a.output_tokens, a.cached_tokens, a.errors) <> (0, 0, 0, 0);
+  return null;
+end
+$function$;
+revoke execute on function vox_private.usage_events_added() from public;
+
+CREATE OR REPLACE FUNCTION vox_private.usage_events_changed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+ SET enable_seqscan TO 'off'
+AS $function$
+begin
+  update vox.conversations c set
+    input_tokens = c.input_tokens + d.input_tokens,
+    output_tokens = c.output_tokens + d.output_tokens,
+    cached_tokens = c.cached_tokens + d.cached_tokens,
+    updated_at = pg_catalog.now()
+  from (
+    select
+      conversation_id,
+      sum(sign * coalesce(input_tokens, 0)) as input_tokens,
+      sum(sign * coalesce(output_tokens, 0)) as output_tokens,
+      sum(sign * coalesce(cached_tokens, 0)) as cached_tokens
+    from (
+      select 1 as sign, conversation_id, turn_id, input_tokens, output_tokens, cached_tokens from events_after
+      union all
+      select -1, conversation_id, turn_id, input_tokens, output_tokens, cached_tokens from events_before
+    ) both_sides
+    where turn_id is null
+    group by conversation_id
+  ) d
+  where c.id = d.conversation_id and (d.input_tokens, d.output_tokens, d.cached_tokens) <> (0, 0, 0);
+  return null;
+end
+$function$;
+revoke execute on function vox_private.usage_events_changed() from public;
+
+-- Tables ----------------------------------------------------------------------------------------------------------------------------------
+
+create table vox.audit_log (
+  id uuid not null default vox.uuid_v7(),
+  actor_id uuid,
+  actor_role text not null,
+  action text not null,
+  resource text,
+  result text not null default 'success'::text,
+  ip_address inet,
+  user_agent text,
+  metadata jsonb not null default '{}'::jsonb,
+  created_at timestamp with time zone not null default now(),
+  constraint audit_log_pkey PRIMARY KEY (id),
+  constraint audit_log_result_known CHECK ((result = ANY (ARRAY['success'::text, 'failure'::text])))
+);
+comment on table vox.audit_log is 'Who did what to which resource. Append-only for everybody: nobody is granted update or delete.';
+comment on column vox.audit_log.actor_id is 'The user, or null for the service itself. No reference: the log outlives its actors.';
+comment on column vox.audit_log.action is 'Subject and verb: user.login, document.upload, conversation.read.';
+comment on column vox.audit_log.resource is 'What was acted on, as table/id.';
+CREATE INDEX audit_log_actor_id_idx ON vox.audit_log USING btree (actor_id, id);
+
+create table vox.charges (
+  conversation_id uuid not null,
+  id uuid not null default vox.uuid_v7(),
+  user_id uuid,
+  turn_id uuid,
+  stage text not null,
+  meter text not null,
+  provider text not null,
+  model text,
+  quantity numeric(18,6) not null,
+  unit_price_usd numeric(18,9),
+  per integer not null default 1,
+  amount_usd numeric(18,9) generated always as (round(((quantity * unit_price_usd) / (per)::numeric), 9)) stored,
+  charged_at timestamp with time zone not null,
+  created_at timestamp with time zone not null default now(),
+  constraint charges_pkey PRIMARY KEY (conversation_id, id),
+  constraint charges_per_positive CHECK ((per > 0)),
+  constraint charges_quantity_not_negative CHECK ((quantity >= (0)::numeric)),
+  constraint charges_stage_known CHECK ((stage = ANY (ARRAY['llm'::text, 'asr'::text, 'tts'::text, 'session'::text])))
+) partition by range (conversation_id);
+comment on table vox.charges is 'What was used, at the price that held then. Never updated and never deleted; a retry adds nothing.';
+comment on column vox.charges.model is 'Null where the provider never named it.';
+comment on column vox.charges.unit_price_usd is 'Copied from the price book; null where it had no price (unpriced), and then so is amount_usd.';
+comment on column vox.charges.amount_usd is 'quantity × unit_price_usd ÷ per, rounded to the nano-dollar.';
+CREATE INDEX charges_user_id_idx ON vox.charges USING btree (user_id, charged_at);
+create table vox.charges_default partition of vox.charges default;
+
+create table vox.conversations (
+  id uuid not null default vox.uuid_v7(),
+  user_id uuid,
+  kind vox.conversation_kind not null,
+  session_id vox.provider_name,
+  room_name text,
+  name text,
+  description text,
+  status vox.conversation_status not null default 'pending'::vox.conversation_status,
+  state vox.conversation_state not null default 'idle'::vox.conversation_state,
+  end_reason text,
+  started_at timestamp with time zone not null default now(),
+  connected_at timestamp with time zone,
+  ended_at timestamp with time zone,
+  duration_seconds integer,
+  asr_provider text,
+  asr_model text,
+  llm_provider text,
+  llm_model text,
+  tts_provider text,
+  tts_model text,
+  ai_agent_used boolean not null default false,
+  recording_file_id uuid,
+  transcript_file_id uuid,
+  turn_count integer not null default 0,
+  last_sequence integer not null default 0,
+  input_tokens bigint not null default 0,
+  output_tokens bigint not null default 0,
+  cached_tokens bigint not null default 0,
+  cost_usd numeric(18,9) not null default 0,
+  unpriced_count integer not null default 0,
+  processing_ms bigint not null default 0,
+  latency_ms bigint not null default 0,
+  latency_count integer not null default 0,
+  confidence_high_count integer not null default 0,
+  confidence_medium_count integer not null default 0,
+  confidence_low_count integer not null default 0,
+  interruption_count integer not null default 0,
+  function_call_count integer not null default 0,
+  error_count integer not null default 0,
+  summary text,
+  metadata vox.json_object not null default '{}'::jsonb,
+  preferences vox.json_object not null default '{}'::jsonb,
+  session_state vox.json_object not null default '{}'::jsonb,
+  archived_at timestamp with time zone,
+  created_at timestamp with time zone not null default now(),
+  updated_at timestamp with time zone not null default now(),
+  constraint conversations_pkey PRIMARY KEY (id),
+  constraint conversations_id_user_id_key UNIQUE (id, user_id),
+  constraint conversations_session_id_key UNIQUE (session_id)
+) with (fillfactor=70);
+comment on table vox.conversations is 'One model for realtime sessions, calls, clone sessions, uploaded transcripts and agent chats.';
+comment on column vox.conversations.user_id is 'The owner; null for a call of nobody known, which only the service sees.';
+comment on column vox.conversations.session_id is 'The provider''s name of it (OpenAI session, LiveKit room); starting twice with one name starts once.';
+comment on column vox.conversations.duration_seconds is 'Whole seconds from connected_at (else started_at) to ended_at. Kept by the triggers, which run when one of these moves: a generated column would be worked out at every turn appended.';
+comment on column vox.conversations.turn_count is 'All turns ever appended, those moved to the archive included.';
+comment on column vox.conversations.last_sequence is 'The last sequence number given; equals turn_count after every statement.';
+comment on column vox.conversations.input_tokens is 'Of turns, and of usage events that belong to no turn.';
+comment on column vox.conversations.cached_tokens is 'The part of input_tokens that the provider had cached.';
+comment on column vox.conversations.cost_usd is 'Sum of the charges, US dollars.';
+comment on column vox.conversations.unpriced_count is 'Charges that had no price when they were recorded; they are not in cost_usd.';
+comment on column vox.conversations.latency_ms is 'Sum of turns'' end_to_end_ms; divide by latency_count for the mean.';
+CREATE INDEX conversations_active_idx ON vox.conversations USING btree (id DESC) WHERE (status = ANY (ARRAY['pending'::vox.conversation_status, 'active'::vox.conversation_status]));
+CREATE INDEX conversations_provider_conversation_idx ON vox.conversations USING btree ((((metadata)::jsonb ->> 'provider_conversation_id'::text))) WHERE ((metadata)::jsonb ? 'provider_conversation_id'::text);
+CREATE INDEX conversations_user_id_id_idx ON vox.conversations USING btree (user_id, id DESC);
+
+create table vox.function_calls (
+  conversation_id uuid not null,
+  id uuid not null default vox.uuid_v7(),
+  user_id uuid,
+  turn_id uuid,
+  call_id text not null,
+  name text,
+  arguments jsonb,
+  result jsonb,
+  status text not null default 'in_progress'::text,
+  error_message text,
+  execution_ms vox.nonnegative,
+  started_at timestamp with time zone,
+  created_at timestamp with time zone not null default now(),
+  updated_at timestamp with time zone not null default now(),
+  constraint function_calls_pkey PRIMARY KEY (conversation_id, id),
+  constraint function_calls_call_id_key UNIQUE (conversation_id, call_id),
+  constraint function_calls_status_known CHECK ((status = ANY (ARRAY['in_progress'::text, 'completed'::text, 'failed'::text, 'cancelled'::text])))
+);
+comment on table vox.function_calls is 'The audit of every tool an agent called.';
+comment on column vox.function_calls.turn_id is 'The turn it was called in, where the provider told.';
+comment on column vox.function_calls.call_id is 'The provider''s id of the call; unique in its conversation.';
+comment on column vox.function_calls.name is 'Null where only the result was seen.';
+comment on column vox.function_calls.arguments is 'As JSON; a JSON string where the model sent something that is not JSON.';
+CREATE INDEX function_calls_user_id_idx ON vox.function_calls USING btree (user_id, id DESC);
+
+create table vox.participants (
+  conversation_id uuid not null,
+  id uuid not null default vox.uuid_v7(),
+  owner_id uuid,
+  user_id uuid,
+  identity vox.provider_name not null,
+  name text,
+  type vox.participant_type not null default 'user'::vox.participant_type,
+  kind text not null default 'standard'::text,
+  joined_at timestamp with time zone not null default now(),
+  left_at timestamp with time zone,
+  duration_seconds integer generated always as ((GREATEST((0)::numeric, floor(EXTRACT(epoch FROM (left_at - joined_at)))))::integer) stored,
+  is_muted boolean not null default false,
+  disconnect_reason text,
+  attributes vox.json_object not null default '{}'::jsonb,
+  created_at timestamp with time zone not null default now(),
+  updated_at timestamp with time zone not null default now(),
+  constraint participants_pkey PRIMARY KEY (conversation_id, id)
+);
+comment on table vox.participants is 'Who was in a conversation. Joining again is another row.';
+comment on column vox.participants.owner_id is 'The conversation''s user_id, maintained by the database.';
+comment on column vox.participants.user_id is 'The participant''s own user; null for an anonymous caller or an agent.';
+CREATE INDEX participants_user_id_idx ON vox.participants USING btree (user_id, conversation_id) WHERE (user_id IS NOT NULL);
+
+create table vox.prices (
+  id uuid not null default vox.uuid_v7(),
+  provider text not null,
+  model text not null,
+  meter text not null,
+  unit_price_usd numeric(18,9) not null,
+  per integer not null default 1,
+  valid_from timestamp with time zone not null,
+  note text,
+  is_default boolean not null default false,
+  created_at timestamp with time zone not null default now(),
+  constraint prices_pkey PRIMARY KEY (id),
+  constraint prices_key UNIQUE (provider, model, meter, valid_from, is_default),
+  constraint prices_meter_shape CHECK ((meter ~ '^[a-z]+(\.[a-z]+)*$'::text)),
+  constraint prices_model_shape CHECK ((model ~ '^[^*[:space:]]+\*?$|^\*$'::text)),
+  constraint prices_per_positive CHECK ((per > 0)),
+  constraint prices_unit_price_not_negative CHECK ((unit_price_usd >= (0)::numeric))
+);
+comment on table vox.prices is 'What a unit of a meter costs from a date on. A price holds until a later valid_from of the same key.';
+comment on column vox.prices.model is 'A model''s exact name, or a prefix ending in *. The exact name wins, then the longest prefix.';
+comment on column vox.prices.per is 'How many units unit_price_usd buys: 1000000 for tokens quoted per million, 60 for seconds quoted per minute.';
+comment on column vox.prices.is_default is 'Shipped with Voxbase. A price set by hand for the same model, meter and time wins over it.';
+
+create table vox.provider_events (
+  conversation_id uuid not null,
+  ordinal integer not null,
+  event_key uuid not null,
+  user_id uuid,
+  provider text not null,
+  direction text not null,
+  event_type text not null,
+  event_id text,
+  received_at timestamp with time zone not null default now(),
+  logged_at timestamp with time zone,
+  offset_ms integer,
+  payload text not null,
+  constraint provider_events_pkey PRIMARY KEY (conversation_id, ordinal),
+  constraint provider_events_event_key_key UNIQUE (conversation_id, event_key),
+  constraint provider_events_ordinal_positive CHECK ((ordinal > 0))
+) partition by range (conversation_id);
+comment on table vox.provider_events is 'The evidence: every raw event in order. All else of a captured conversation can be rebuilt from it.';
+comment on column vox.provider_events.event_key is 'Identifies the event itself, so that a log replayed twice, or in pieces, is kept once.';
+comment on column vox.provider_events.received_at is 'When it came here.';
+comment on column vox.provider_events.logged_at is 'The time of day on the clock of the log; null where the log has none.';
+comment on column vox.provider_events.offset_ms is 'Milliseconds on the clock of the log; null where the log has none.';
+comment on column vox.provider_events.payload is E'The event to the letter. Text, because jsonb refuses some of what providers send (\\u0000, lone surrogates).';
+create table vox.provider_events_default partition of vox.provider_events default;
+
+create table vox.turns (
+  conversation_id uuid not null,
+  sequence_number integer not null,
+  id uuid not null default vox.uuid_v7(),
+  user_id uuid,
+  role vox.turn_role not null,
+  speaker text,
+  started_at timestamp with time zone,
+  ended_at timestamp with time zone,
+  raw_text text,
+  cleaned_text text,
+  heard_text text,
+  interrupted boolean not null default false,
+  status text not null default 'completed'::text,
+  language text,
+  provider text,
+  model text,
+  response_id text,
+  item_id text,
+  input_tokens vox.nonnegative,
+  output_tokens vox.nonnegative,
+  cached_tokens vox.nonnegative,
+  input_text_tokens vox.nonnegative,
+  input_audio_tokens vox.nonnegative,
+  input_image_tokens vox.nonnegative,
+  cached_text_tokens vox.nonnegative,
+  cached_audio_tokens vox.nonnegative,
+  output_text_tokens vox.nonnegative,
+  output_audio_tokens vox.nonnegative,
+  asr_ms vox.nonnegative,
+  end_of_utterance_ms vox.nonnegative,
+  rag_ms vox.nonnegative,
+  llm_first_token_ms vox.nonnegative,
+  tts_first_byte_ms vox.nonnegative,
+  end_to_end_ms vox.nonnegative,
+  queue_ms vox.nonnegative,
+  delivery_ms vox.nonnegative,
+  audio_duration_ms vox.nonnegative,
+  asr_cost_usd numeric(18,9) not null default 0,
+  llm_cost_usd numeric(18,9) not null default 0,
+  tts_cost_usd numeric(18,9) not null default 0,
+  cost_usd numeric(18,9) generated always as (((asr_cost_usd + llm_cost_usd) + tts_cost_usd)) stored,
+  audio_file_id uuid,
+  cleaning_level vox.cleaning_level,
+  cleaning_applied boolean not null default false,
+  confidence vox.confidence,
+  corrections vox.json_array not null default '[]'::jsonb,
+  context_detected text,
+  transcription_error_detected boolean not null default false,
+  business_domain text,
+  conversation_flow text,
+  cleaner_model text,
+  cleaner_request_id text,
+  processing_ms vox.nonnegative,
+  sliding_window_size vox.nonnegative,
+  context_turns_used vox.nonnegative,
+  metadata vox.json_object not null default '{}'::jsonb,
+  created_at timestamp with time zone not null default now(),
+  updated_at timestamp with time zone not null default now(),
+  constraint turns_pkey PRIMARY KEY (conversation_id, id),
+  constraint turns_sequence_number_key UNIQUE (conversation_id, sequence_number) DEFERRABLE,
+  constraint turns_sequence_number_positive CHECK ((sequence_number > 0))
+) partition by range (conversation_id);
+comment on table vox.turns is 'One utterance each, numbered from 1 without a gap. Partitioned by month of the conversation''s id.';
+comment on column vox.turns.raw_text is 'As the provider sent it, to the letter; null while a transcript is awaited.';
+comment on column vox.turns.heard_text is 'What had been played when the speaker was interrupted; null where that is unknown or everything was heard.';
+comment on column vox.turns.response_id is 'The provider''s response that made it.';
+comment on column vox.turns.item_id is 'The provider''s item.';
+comment on column vox.turns.cached_tokens is 'The part of input_tokens that the provider had cached.';
+comment on column vox.turns.asr_ms is 'From the end of speech to its transcript.';
+comment on column vox.turns.end_of_utterance_ms is 'From the end of speech to the decision that it had ended.';
+comment on column vox.turns.llm_first_token_ms is 'From the request to the first token.';
+comment on column vox.turns.tts_first_byte_ms is 'From the first token to the first audio.';
+comment on column vox.turns.end_to_end_ms is 'From the end of the user''s speech to the first audio of the answer.';
+comment on column vox.turns.queue_ms is 'Waiting before the cleaner took it.';
+comment on column vox.turns.delivery_ms is 'From commit to the subscriber.';
+comment on column vox.turns.processing_ms is 'The cleaner''s own time.';
+create table vox.turns_default partition of vox.turns default;
+
+create table vox.usage_events (
+  conversation_id uuid not null,
+  id uuid not null default vox.uuid_v7(),
+  user_id uuid,
+  event_type text not null,
+  turn_id uuid,
+  response_id text,
+  model text,
+  latency_ms vox.nonnegative,
+  audio_duration_ms vox.nonnegative,
+  input_tokens vox.nonnegative,
+  output_tokens vox.nonnegative,
+  cached_tokens vox.nonnegative,
+  at timestamp with time zone not null default now(),
+  details vox.json_object not null default '{}'::jsonb,
+  created_at timestamp with time zone not null default now(),
+  constraint usage_events_pkey PRIMARY KEY (conversation_id, id),
+  constraint usage_events_event_type_length CHECK (((length(event_type) >= 1) AND (length(event_type) <= 64)))
+) partition by range (conversation_id);
+comment on table vox.usage_events is 'What happened and what it used: session_start, response, transcription, error, rate_limits…';
+comment on column vox.usage_events.turn_id is 'Tokens of an event with a turn are counted on the turn, those of one without on the conversation.';
+create table vox.usage_events_default partition of vox.usage_events default;
+
+create table vox.users (
+  id uuid not null default vox.uuid_v7(),
+  email text,
+  first_name text,
+  last_name text,
+  role vox.user_role not null default 'user'::vox.user_role,
+  tier vox.user_tier not null default 'free'::vox.user_tier,
+  personality_traits text[] not null default '{}'::text[],
+  settings jsonb not null default '{}'::jsonb,
+  is_active boolean not null default true,
+  last_login_at timestamp with time zone,
+  created_at timestamp with time zone not null default now(),
+  updated_at timestamp with time zone not null default now(),
+  deleted_at timestamp with time zone,
+  constraint users_pkey PRIMARY KEY (id),
+  constraint users_email_shape CHECK (((email ~ '^[^@[:space:]]+@[^@[:space:]]+$'::text) AND (length(email) <= 320))),
+  constraint users_settings_object CHECK ((jsonb_typeof(settings) = 'object'::text))
+);
+comment on table vox.users is 'The people and programs that own conversations. The id is the token''s subject.';
+comment on column vox.users.email is 'Null for users known only by their token.';
+comment on column vox.users.role is 'admin sees everything; asked by policies at each query.';
+comment on column vox.users.settings is 'Preferences, including audio tags. An object.';
+comment on column vox.users.deleted_at is 'Soft delete: invisible to ordinary queries, restorable until the hard delete.';
+CREATE UNIQUE INDEX users_email_key ON vox.users USING btree (lower(email));
+
+create table vox_private.migrations (
+  number integer not null,
+  name text not null,
+  hash text not null,
+  applied_at timestamp with time zone not null default now(),
+  constraint migrations_pkey PRIMARY KEY (number)
+);
+comment on table vox_private.migrations is 'Which migrations this database has had, with the SHA-256 of each file.';
+
+-- References ------------------------------------------------------------------------------------------------------------------------------
+
+alter table vox.charges add constraint charges_conversation_fkey FOREIGN KEY (conversation_id, user_id) REFERENCES vox.conversations(id, user_id) ON UPDATE CASCADE;
+alter table vox.conversations add constraint conversations_user_id_fkey FOREIGN KEY (user_id) REFERENCES vox.users(id);
+alter table vox.function_calls add constraint function_calls_conversation_fkey FOREIGN KEY (conversation_id, user_id) REFERENCES vox.conversations(id, user_id) ON UPDATE CASCADE ON DELETE CASCADE;
+alter table vox.participants add constraint participants_conversation_id_fkey FOREIGN KEY (conversation_id) REFERENCES vox.conversations(id) ON DELETE CASCADE;
+alter table vox.participants add constraint participants_owner_fkey FOREIGN KEY (conversation_id, owner_id) REFERENCES vox.conversations(id, user_id) ON UPDATE CASCADE ON DELETE CASCADE;
+alter table vox.participants add constraint participants_user_id_fkey FOREIGN KEY (user_id) REFERENCES vox.users(id);
+alter table vox.provider_events add constraint provider_events_conversation_fkey FOREIGN KEY (conversation_id, user_id) REFERENCES vox.conversations(id, user_id) ON UPDATE CASCADE ON DELETE CASCADE;
+alter table vox.turns add constraint turns_conversation_fkey FOREIGN KEY (conversation_id, user_id) REFERENCES vox.conversations(id, user_id) ON UPDATE CASCADE ON DELETE CASCADE;
+alter table vox.usage_events add constraint usage_events_conversation_fkey FOREIGN KEY (conversation_id, user_id) REFERENCES vox.conversations(id, user_id) ON UPDATE CASCADE ON DELETE CASCADE;
+
+-- Triggers --------------------------------------------------------------------------------------------------------------------------------
+
+CREATE TRIGGER charges_added AFTER INSERT ON vox.charges REFERENCING NEW TABLE AS added_charges FOR EACH STATEMENT EXECUTE FUNCTION vox_private.charges_added();
+CREATE TRIGGER charges_fill_user BEFORE INSERT ON vox.charges FOR EACH ROW WHEN ((new.user_id IS NULL)) EXECUTE FUNCTION vox_private.fill_user_id();
+CREATE TRIGGER conversations_deleted AFTER DELETE ON vox.conversations FOR EACH ROW WHEN ((old.user_id IS NULL)) EXECUTE FUNCTION vox_private.conversation_deleted();
+CREATE TRIGGER conversations_moving BEFORE UPDATE OF status, state, user_id, kind, session_id, room_name, name, description, end_reason, connected_at, ended_at, asr_provider, asr_model, llm_provider, llm_model, tts_provider, tts_model, ai_agent_used, recording_file_id, transcript_file_id, summary, metadata, preferences, session_state, archived_at ON vox.conversations FOR EACH ROW EXECUTE FUNCTION vox_private.conversation_moving();
+CREATE TRIGGER conversations_owner_changed AFTER UPDATE OF user_id ON vox.conversations FOR EACH ROW WHEN (((old.user_id IS NULL) AND (new.user_id IS NOT NULL))) EXECUTE FUNCTION vox_private.conversation_owner_changed();
+CREATE TRIGGER conversations_starting BEFORE INSERT ON vox.conversations FOR EACH ROW EXECUTE FUNCTION vox_private.conversation_starting();
+CREATE TRIGGER function_calls_added AFTER INSERT ON vox.function_calls REFERENCING NEW TABLE AS added_calls FOR EACH STATEMENT EXECUTE FUNCTION vox_private.function_calls_added();
+CREATE TRIGGER function_calls_fill_user BEFORE INSERT ON vox.function_calls FOR EACH ROW WHEN ((new.user_id IS NULL)) EXECUTE FUNCTION vox_private.fill_user_id();
+CREATE TRIGGER function_calls_touch BEFORE UPDATE ON vox.function_calls FOR EACH ROW EXECUTE FUNCTION vox_private.touch_updated_at();
+CREATE TRIGGER participants_fill_owner BEFORE INSERT ON vox.participants FOR EACH ROW EXECUTE FUNCTION vox_private.fill_owner_id();
+CREATE TRIGGER participants_touch BEFORE UPDATE ON vox.participants FOR EACH ROW EXECUTE FUNCTION vox_private.touch_updated_at();
+CREATE TRIGGER provider_events_fill_user BEFORE INSERT ON vox.provider_events FOR EACH ROW WHEN ((new.user_id IS NULL)) EXECUTE FUNCTION vox_private.fill_user_id();
+CREATE TRIGGER turns_added AFTER INSERT ON vox.turns REFERENCING NEW TABLE AS added_turns FOR EACH STATEMENT WHEN ((current_setting('role'::text) <> 'vox_writer'::text)) EXECUTE FUNCTION vox_private.turns_added();
+CREATE TRIGGER turns_changed AFTER UPDATE ON vox.turns REFERENCING OLD TABLE AS turns_before NEW TABLE AS turns_after FOR EACH STATEMENT EXECUTE FUNCTION vox_private.turns_changed();
+CREATE TRIGGER turns_number BEFORE INSERT ON vox.turns FOR EACH ROW WHEN (((new.sequence_number IS NULL) OR (new.user_id IS NULL))) EXECUTE FUNCTION vox_private.number_turn();
+CREATE TRIGGER turns_touch BEFORE UPDATE ON vox.turns FOR EACH ROW EXECUTE FUNCTION vox_private.touch_updated_at();
+CREATE TRIGGER usage_events_added AFTER INSERT ON vox.usage_events REFERENCING NEW TABLE AS added_events FOR EACH STATEMENT EXECUTE FUNCTION vox_private.usage_events_added();
+CREATE TRIGGER usage_events_changed AFTER UPDATE ON vox.usage_events REFERENCING OLD TABLE AS events_before NEW TABLE AS events_after FOR EACH STATEMENT EXECUTE FUNCTION vox_private.usage_events_changed();
+CREATE TRIGGER usage_events_fill_user BEFORE INSERT ON vox.usage_events FOR EACH ROW WHEN ((new.user_id IS NULL)) EXECUTE FUNCTION vox_private.fill_user_id();
+CREATE TRIGGER users_touch BEFORE UPDATE ON vox.users FOR EACH ROW EXECUTE FUNCTION vox_private.touch_updated_at();
+
+-- Policies --------------------------------------------------------------------------------------------------------------------------------
+
+alter table vox.audit_log enable row level security;
+alter table vox.audit_log force row level security;
+create policy audit_log_select on vox.audit_log for select to authenticated
+  using (((actor_id = ( SELECT auth.uid() AS uid)) OR ( SELECT vox_private.is_admin() AS is_admin)));
+create policy audit_log_service on vox.audit_log for all to service_role
+  using (true)
+  with check (true);
+
+alter table vox.charges enable row level security;
+alter table vox.charges force row level security;
+create policy charges_select on vox.charges for select to authenticated
+  using (((user_id = ( SELECT auth.uid() AS uid)) OR ( SELECT vox_private.is_admin() AS is_admin)));
+create policy charges_service on vox.charges for all to service_role
+  using (true)
+  with check (true);
+
+alter table vox.charges_default enable row level security;
+alter table vox.charges_default force row level security;
+
+alter table vox.conversations enable row level security;
+alter table vox.conversations force row level security;
+create policy conversations_append on vox.conversations for update to vox_writer
+  using (((( SELECT current_setting('vox.caller'::text, true) AS current_setting) = ANY (ARRAY[(user_id)::text, 'service_role'::text])) OR ( SELECT vox_private.is_admin() AS is_admin)))
+  with check (true);
+create policy conversations_delete on vox.conversations for delete to authenticated
+  using (( SELECT vox_private.is_admin() AS is_admin));
+create policy conversations_find on vox.conversations for select to vox_writer
+  using (true);
+create policy conversations_insert on vox.conversations for insert to authenticated
+  with check (((user_id = ( SELECT auth.uid() AS uid)) OR ( SELECT vox_private.is_admin() AS is_admin)));
+create policy conversations_select on vox.conversations for select to authenticated
+  using (((user_id = ( SELECT auth.uid() AS uid)) OR ( SELECT vox_private.is_admin() AS is_admin) OR (EXISTS ( SELECT
+   FROM vox.participants p
+  WHERE ((p.conversation_id = conversations.id) AND (p.user_id = ( SELECT auth.uid() AS uid)))))));
+create policy conversations_service on vox.conversations for all to service_role
+  using (true)
+  with check (true);
+create policy conversations_update on vox.conversations for update to authenticated
+  using (((user_id = ( SELECT auth.uid() AS uid)) OR ( SELECT vox_private.is_admin() AS is_admin)))
+  with check (((user_id = ( SELECT auth.uid() AS uid)) OR ( SELECT vox_private.is_admin() AS is_admin)));
+
+alter table vox.function_calls enable row level security;
+alter table vox.function_calls force row level security;
+create policy function_calls_insert on vox.function_calls for insert to authenticated
+  with check (((user_id = ( SELECT auth.uid() AS uid)) OR ( SELECT vox_private.is_admin() AS is_admin)));
+create policy function_calls_select on vox.function_calls for select to authenticated
+  using (((user_id = ( SELECT auth.uid() AS uid)) OR ( SELECT vox_private.is_admin() AS is_admin) OR (EXISTS ( SELECT
+   FROM vox.participants p
+  WHERE ((p.conversation_id = function_calls.conversation_id) AND (p.user_id = ( SELECT auth.uid() AS uid)))))));
+create policy function_calls_service on vox.function_calls for all to service_role
+  using (true)
+  with check (true);
+create policy function_calls_update on vox.function_calls for update to authenticated
+  using (((user_id = ( SELECT auth.uid() AS uid)) OR ( SELECT vox_private.is_admin() AS is_admin)))
+  with check (((user_id = ( SELECT auth.uid() AS uid)) OR ( SELECT vox_private.is_admin() AS is_admin)));
+
+alter table vox.participants enable row level security;
+alter table vox.participants force row level security;
+create policy participants_insert on vox.participants for insert to authenticated
+  with check (((owner_id = ( SELECT auth.uid() AS uid)) OR ( SELECT vox_private.is_admin() AS is_admin)));
+create policy participants_select on vox.participants for select to authenticated
+  using (((user_id = ( SELECT auth.uid() AS uid)) OR (owner_id = ( SELECT auth.uid() AS uid)) OR ( SELECT vox_private.is_admin() AS is_admin) OR vox_private.took_part(conversation_id)));
+create policy participants_service on vox.participants for all to service_role
+  using (true)
+  with check (true);
+create policy participants_update on vox.participants for update to authenticated
+  using (((owner_id = ( SELECT auth.uid() AS uid)) OR ( SELECT vox_private.is_admin() AS is_admin)))
+  with check (((owner_id = ( SELECT auth.uid() AS uid)) OR ( SELECT vox_private.is_admin() AS is_admin)));
+
+alter table vox.prices enable row level security;
+alter table vox.prices force row level security;
+create policy prices_delete on vox.prices for delete to authenticated
+  using (( SELECT vox_private.is_admin() AS is_admin));
+create policy prices_insert on vox.prices for insert to authenticated
+  with check (( SELECT vox_private.is_admin() AS is_admin));
+create policy prices_select on vox.prices for select to authenticated
+  using (true);
+create policy prices_service on vox.prices for all to service_role
+  using (true)
+  with check (true);
+create policy prices_update on vox.prices for update to authenticated
+  using (( SELECT vox_private.is_admin() AS is_admin))
+  with check (( SELECT vox_private.is_admin() AS is_admin));
+
+alter table vox.provider_events enable row level security;
+alter table vox.provider_events force row level security;
+create policy provider_events_select on vox.provider_events for select to authenticated
+  using (((user_id = ( SELECT auth.uid() AS uid)) OR ( SELECT vox_private.is_admin() AS is_admin)));
+create policy provider_events_service on vox.provider_events for all to service_role
+  using (true)
+  with check (true);
+
+alter table vox.provider_events_default enable row level security;
+alter table vox.provider_events_default force row level security;
+
+alter table vox.turns enable row level security;
+alter table vox.turns force row level security;
+create policy turns_append on vox.turns for insert to vox_writer
+  with check (true);
+create policy turns_find on vox.turns for select to vox_writer
+  using (((( SELECT current_setting('vox.caller'::text, true) AS current_setting) = ANY (ARRAY[(user_id)::text, 'service_role'::text])) OR ( SELECT vox_private.is_admin() AS is_admin)));
+create policy turns_insert on vox.turns for insert to authenticated
+  with check (((user_id = ( SELECT auth.uid() AS uid)) OR ( SELECT vox_private.is_admin() AS is_admin)));
+create policy turns_select on vox.turns for select to authenticated
+  using (((user_id = ( SELECT auth.uid() AS uid)) OR ( SELECT vox_private.is_admin() AS is_admin) OR (EXISTS ( SELECT
+   FROM vox.participants p
+  WHERE ((p.conversation_id = turns.conversation_id) AND (p.user_id = ( SELECT auth.uid() AS uid)))))));
+create policy turns_service on vox.turns for all to service_role
+  using (true)
+  with check (true);
+create policy turns_update on vox.turns for update to authenticated
+  using (((user_id = ( SELECT auth.uid() AS uid)) OR ( SELECT vox_private.is_admin() AS is_admin)))
+  with check (((user_id = ( SELECT auth.uid() AS uid)) OR ( SELECT vox_private.is_admin() AS is_admin)));
+
+alter table vox.turns_default enable row level security;
+alter table vox.turns_default force row level security;
+
+alter table vox.usage_events enable row level security;
+alter table vox.usage_events force row level security;
+create policy usage_events_insert on vox.usage_events for insert to authenticated
+  with check (((user_id = ( SELECT auth.uid() AS uid)) OR ( SELECT vox_private.is_admin() AS is_admin)));
+create policy usage_events_select on vox.usage_events for select to authenticated
+  using (((user_id = ( SELECT auth.uid() AS uid)) OR ( SELECT vox_private.is_admin() AS is_admin)));
+create policy usage_events_service on vox.usage_events for all to service_role
+  using (true)
+  with check (true);
+
+alter table vox.usage_events_default enable row level security;
+alter table vox.usage_events_default force row level security;
+
+alter table vox.users enable row level security;
+alter table vox.users force row level security;
+create policy users_select on vox.users for select to authenticated
+  using ((((id = ( SELECT auth.uid() AS uid)) AND (deleted_at IS NULL)) OR ( SELECT vox_private.is_admin() AS is_admin)));
+create policy users_service on vox.users for all to service_role
+  using (true)
+  with check (true);
+create policy users_update on vox.users for update to authenticated
+  using ((((id = ( SELECT auth.uid() AS uid)) AND (deleted_at IS NULL)) OR ( SELECT vox_private.is_admin() AS is_admin)))
+  with check ((((id = ( SELECT auth.uid() AS uid)) AND (deleted_at IS NULL)) OR ( SELECT vox_private.is_admin() AS is_admin)));
+alter table vox_private.migrations enable row level security;
+
+-- Grants ----------------------------------------------------------------------------------------------------------------------------------
+
+grant select on vox.audit_log to authenticated;
+grant select, insert on vox.audit_log to service_role;
+grant select on vox.charges to authenticated, service_role;
+
+grant insert (conversation_id, id, user_id, turn_id, stage, meter, provider, model, quantity, unit_price_usd, per, charged_at) on
+    vox.charges to service_role;
+grant select, delete on vox.conversations to authenticated, service_role;
+
+grant insert (id, user_id, kind, session_id, room_name, name, description, status, state, end_reason, started_at, connected_at, ended_at,
+    asr_provider, asr_model, llm_provider, llm_model, tts_provider, tts_model, ai_agent_used, recording_file_id, transcript_file_id,
+    summary, metadata, preferences, session_state, archived_at) on vox.conversations to authenticated, service_role;
+
+grant select (id, user_id, turn_count, last_sequence, input_tokens, output_tokens, cached_tokens, processing_ms, latency_ms, latency_count,
+    confidence_high_count, confidence_medium_count, confidence_low_count, interruption_count) on vox.conversations to vox_writer;
+
+grant update (room_name, name, description, status, state, end_reason, connected_at, ended_at, asr_provider, asr_model, llm_provider,
+    llm_model, tts_provider, tts_model, ai_agent_used, recording_file_id, transcript_file_id, summary, metadata, preferences, session_state,
+    archived_at) on vox.conversations to authenticated;
+
+grant update (turn_count, last_sequence, input_tokens, output_tokens, cached_tokens, processing_ms, latency_ms, latency_count,
+    confidence_high_count, confidence_medium_count, confidence_low_count, interruption_count, updated_at) on vox.conversations to
+    vox_writer;
+
+grant update (user_id, kind, session_id, room_name, name, description, status, state, end_reason, connected_at, ended_at, asr_provider,
+    asr_model, llm_provider, llm_model, tts_provider, tts_model, ai_agent_used, recording_file_id, transcript_file_id, summary, metadata,
+    preferences, session_state, archived_at) on vox.conversations to service_role;
+grant select on vox.function_calls to authenticated, service_role;
+
+grant insert (conversation_id, id, user_id, turn_id, call_id, name, arguments, result, status, error_message, execution_ms, started_at) on
+    vox.function_calls to authenticated, service_role;
+
+grant update (turn_id, name, arguments, result, status, error_message, execution_ms, started_at) on vox.function_calls to authenticated,
+    service_role;
+grant select on vox.participants to authenticated;
+grant select, delete on vox.participants to service_role;
+
+grant insert (conversation_id, id, user_id, identity, name, type, kind, joined_at, left_at, is_muted, disconnect_reason, attributes) on
+    vox.participants to authenticated, service_role;
+grant update (name, left_at, is_muted, disconnect_reason, attributes) on vox.participants to authenticated;
+grant update (user_id, name, type, kind, joined_at, left_at, is_muted, disconnect_reason, attributes) on vox.participants to service_role;
+grant select, insert, update, delete on vox.prices to authenticated, service_role;
+grant select on vox.provider_events to authenticated;
+grant select, insert on vox.provider_events to service_role;
+grant insert on vox.turns to vox_writer;
+grant select on vox.turns to authenticated, service_role;
+
+grant insert (conversation_id, sequence_number, id, user_id, role, speaker, started_at, ended_at, raw_text, cleaned_text, heard_text,
+    interrupted, status, language, provider, model, response_id, item_id, input_tokens, output_tokens, cached_tokens, input_text_tokens,
+    input_audio_tokens, input_image_tokens, cached_text_tokens, cached_audio_tokens, output_text_tokens, output_audio_tokens, asr_ms,
+    end_of_utterance_ms, rag_ms, llm_first_token_ms, tts_first_byte_ms, end_to_end_ms, queue_ms, delivery_ms, audio_duration_ms,
+    audio_file_id, cleaning_level, cleaning_applied, confidence, corrections, context_detected, transcription_error_detected,
+    business_domain, conversation_flow, cleaner_model, cleaner_request_id, processing_ms, sliding_window_size, context_turns_used, metadata)
+    on vox.turns to authenticated, service_role;
+grant select (conversation_id, sequence_number, id, user_id) on vox.turns to vox_writer;
+
+grant update (role, speaker, started_at, ended_at, raw_text, cleaned_text, heard_text, interrupted, status, language, provider, model,
+    response_id, item_id, input_tokens, output_tokens, cached_tokens, input_text_tokens, input_audio_tokens, input_image_tokens,
+    cached_text_tokens, cached_audio_tokens, output_text_tokens, output_audio_tokens, asr_ms, end_of_utterance_ms, rag_ms,
+    llm_first_token_ms, tts_first_byte_ms, end_to_end_ms, queue_ms, delivery_ms, audio_duration_ms, audio_file_id, cleaning_level,
+    cleaning_applied, confidence, corrections, context_detected, transcription_error_detected, business_domain, conversation_flow,
+    cleaner_model, cleaner_request_id, processing_ms, sliding_window_size, context_turns_used, metadata) on vox.turns to authenticated;
+
+grant update (sequence_number, role, speaker, started_at, ended_at, raw_text, cleaned_text, heard_text, interrupted, status, language,
+    provider, model, response_id, item_id, input_tokens, output_tokens, cached_tokens, input_text_tokens, input_audio_tokens,
+    input_image_tokens, cached_text_tokens, cached_audio_tokens, output_text_tokens, output_audio_tokens, asr_ms, end_of_utterance_ms,
+    rag_ms, llm_first_token_ms, tts_first_byte_ms, end_to_end_ms, queue_ms, delivery_ms, audio_duration_ms, audio_file_id, cleaning_level,
+    cleaning_applied, confidence, corrections, context_detected, transcription_error_detected, business_domain, conversation_flow,
+    cleaner_model, cleaner_request_id, processing_ms, sliding_window_size, context_turns_used, metadata) on vox.turns to service_role;
+grant select on vox.usage_events to authenticated, service_role;
+
+grant insert (conversation_id, id, user_id, event_type, turn_id, response_id, model, latency_ms, audio_duration_ms, input_tokens,
+    output_tokens, cached_tokens, at, details) on vox.usage_events to authenticated, service_role;
+
+grant update (turn_id, response_id, model, latency_ms, audio_duration_ms, input_tokens, output_tokens, cached_tokens, at, details) on
+    vox.usage_events to service_role;
+grant select on vox.users to authenticated;
+grant select, insert, update, delete on vox.users to service_role;
+grant update (first_name, last_name, personality_traits, settings) on vox.users to authenticated;

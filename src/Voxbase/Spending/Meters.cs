@@ -1,0 +1,64 @@
+namespace Voxbase;
+
+/// <summary>What is counted and priced. A price book may hold others; these are the ones that capture records.</summary>
+public static class Meters
+{
+    /// <summary>Text tokens read by a language or realtime model, not cached.</summary>
+    public const string InputText = "llm.input.text";
+
+    /// <summary>Text tokens that the provider had cached.</summary>
+    public const string InputTextCached = "llm.input.text.cached";
+
+    /// <summary>Audio tokens heard, not cached.</summary>
+    public const string InputAudio = "llm.input.audio";
+
+    /// <summary>Audio tokens that the provider had cached.</summary>
+    public const string InputAudioCached = "llm.input.audio.cached";
+
+    /// <summary>Image tokens seen, not cached.</summary>
+    public const string InputImage = "llm.input.image";
+
+    /// <summary>Image tokens that the provider had cached.</summary>
+    public const string InputImageCached = "llm.input.image.cached";
+
+    /// <summary>Text tokens made.</summary>
+    public const string OutputText = "llm.output.text";
+
+    /// <summary>Audio tokens made.</summary>
+    public const string OutputAudio = "llm.output.audio";
+
+    /// <summary>Input tokens whose modality or cached part the provider didn't say. Never has a price.</summary>
+    public const string InputUnsplit = "llm.input.unsplit";
+
+    /// <summary>Output tokens whose modality the provider didn't say. Never has a price.</summary>
+    public const string OutputUnsplit = "llm.output.unsplit";
+
+    /// <summary>Seconds of audio transcribed.</summary>
+    public const string TranscribedSeconds = "stt.seconds";
+
+    /// <summary>Text tokens of a transcription's prompt.</summary>
+    public const string TranscriptionInputText = "stt.input.text";
+
+    /// <summary>Audio tokens transcribed.</summary>
+    public const string TranscriptionInputAudio = "stt.input.audio";
+
+    /// <summary>Text tokens of a transcript.</summary>
+    public const string TranscriptionOutputText = "stt.output.text";
+
+    /// <summary>Characters spoken by a speech synthesiser.</summary>
+    public const string SpokenCharacters = "tts.characters";
+
+    /// <summary>Seconds of a session billed by time.</summary>
+    public const string SessionSeconds = "session.seconds";
+
+    /// <summary>Requests billed each.</summary>
+    public const string Requests = "request";
+
+    /// <summary>All of the above.</summary>
+    public static IReadOnlyList<string> All { get; } =
+    [
+        InputText, InputTextCached, InputAudio, InputAudioCached, InputImage, InputImageCached, OutputText, OutputAudio, InputUnsplit,
+        OutputUnsplit, TranscribedSeconds, TranscriptionInputText, TranscriptionInputAudio, TranscriptionOutputText, SpokenCharacters,
+        SessionSeconds, Requests,
+    ];
+}

@@ -1,0 +1,31 @@
+using Microsoft.Extensions.Options;
+
+namespace Voxbase;
+
+/// <summary>Everything that can be set, one part a subject. Checked at the start; <c>voxbase config</c> prints what is in force.</summary>
+public sealed class VoxbaseOptions
+{
+    /// <summary>
+    /// The PostgreSQL to use, 15 or later, as <c>Host=…;Database=…</c> or <c>postgresql://…</c>. Null (default) lets the server start
+    /// its own.
+    /// </summary>
+    public string? Database { get; set; }
+
+    /// <summary>Whether starting brings the schema up to date. Turn it off where another login migrates. Default true.</summary>
+    public bool MigrateAtStart { get; set; } = true;
+
+    /// <summary>How conversations are written and read.</summary>
+    public ConversationsOptions Conversations { get; } = new();
+
+    /// <summary>Whose tokens are believed.</summary>
+    public TokensOptions Tokens { get; } = new();
+
+    /// <exception cref="OptionsValidationException">Something is out of its range; the message names all that is.</exception>
+    internal VoxbaseOptions Validated()
+    {
+        var faults = new List<string>();
+        Conversations.Validate(faults.Add);
+        Tokens.Validate(faults.Add);
+        return faults.Count == 0 ? this : throw new OptionsValidationException(nameof(VoxbaseOptions), typeof(VoxbaseOptions), faults);
+    }
+}

@@ -1,0 +1,50 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Hosting;
+using Voxbase.Capture;
+using Voxbase.Data;
+
+namespace Voxbase;
+
+/// <summary>Voxbase in a host of your own.</summary>
+public static class VoxbaseServices
+{
+    /// <summary>
+    /// Adds Voxbase's subjects (<see cref="Conversations"/>, <see cref="Users"/>, <see cref="Charges"/>, …) as singletons, brings the
+    /// schema up to date when the host starts, and keeps its partitions ready. <see cref="VoxbaseOptions.Database"/> must be set.
+    /// </summary>
+    /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">An option is out of its range.</exception>
+    public static IServiceCollection AddVoxbase(this IServiceCollection services, Action<VoxbaseOptions> configure)
+    {
+        var options = new VoxbaseOptions();
+        configure(options);
+        options.Validated();
+        services.AddSingleton(options);
+        services.TryAddSingleton(TimeProvider.System);
+        services.AddSingleton(_ => new Database(options.Database ?? throw DataErrors.ConnectionStringInvalid.With("VoxbaseOptions.Database is not set.")));
+        services.AddSingleton<Migrator>();
+        services.AddSingleton<Partitions>();
+        services.AddSingleton<Conversations>();
+        services.AddSingleton<Users>();
+        services.AddSingleton(provider => new Tokens(options, provider.GetRequiredService<TimeProvider>()));
+        services.AddSingleton<PriceBook>();
+        services.AddSingleton<Charges>();
+        services.AddSingleton<Captures>();
+        services.AddHostedService<MigrationAtStart>();
+        services.AddHostedService<PartitionsJob>();
+        return services;
+    }
+
+    // Hosted services start in the order of their registration and before the server listens: nobody meets an old schema.
+    private sealed class MigrationAtStart(Migrator migrator, Partitions partitions, VoxbaseOptions options) : IHostedService
+    {
+        public async Task StartAsync(CancellationToken cancellationToken)
+        {
+            if (options.MigrateAtStart)
+                await migrator.ApplyAsync(cancellationToken);
+            await partitions.RunOnceAsync(cancellationToken);
+        }
+
+        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+    }
+}

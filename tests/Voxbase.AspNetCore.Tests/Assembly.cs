@@ -1,0 +1,3 @@
+using Voxbase.Testing;
+
+[assembly: AssemblyFixture(typeof(TestCluster))]

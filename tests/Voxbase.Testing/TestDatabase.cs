@@ -1,0 +1,90 @@
+using Npgsql;
+using Voxbase.Capture;
+using Voxbase.Data;
+
+namespace Voxbase.Testing;
+
+/// <summary>A database of one test, with Voxbase's subjects over it.</summary>
+public sealed class TestDatabase : IAsyncDisposable
+{
+    internal TestDatabase(string connectionString, Action<VoxbaseOptions>? configure = null, TimeProvider? time = null)
+    {
+        ConnectionString = connectionString;
+        Options = new VoxbaseOptions { Database = connectionString };
+        configure?.Invoke(Options);
+        Time = time ?? TimeProvider.System;
+        Database = new Database(connectionString);
+        Partitions = new Partitions(Database, Options, Time);
+        Conversations = new Conversations(Database, Partitions, Options, Time);
+        Users = new Users(Database);
+        Prices = new PriceBook(Database);
+        Charges = new Charges(Database);
+        Captures = new Captures(Database, Conversations, Time);
+    }
+
+    /// <summary>How to reach it as the owner.</summary>
+    public string ConnectionString { get; }
+
+    /// <summary>Its options.</summary>
+    public VoxbaseOptions Options { get; }
+
+    /// <summary>Its clock.</summary>
+    public TimeProvider Time { get; }
+
+    /// <summary>The door that every subject uses.</summary>
+    public Database Database { get; }
+
+    /// <summary>Subjects.</summary>
+    public Partitions Partitions { get; }
+
+    /// <inheritdoc cref="Partitions"/>
+    public Conversations Conversations { get; }
+
+    /// <inheritdoc cref="Partitions"/>
+    public Users Users { get; }
+
+    /// <inheritdoc cref="Partitions"/>
+    public PriceBook Prices { get; }
+
+    /// <inheritdoc cref="Partitions"/>
+    public Charges Charges { get; }
+
+    /// <inheritdoc cref="Partitions"/>
+    public Captures Captures { get; }
+
+    /// <summary>A new user.</summary>
+    public async Task<Caller> NewUserAsync(bool isAdmin = false)
+    {
+        var email = $"user-{Guid.NewGuid():n}@example.org";
+        var user = await Users.EnsureAsServiceAsync(email);
+        if (isAdmin)
+            await Users.SetRoleAsServiceAsync(user.Id, isAdmin: true);
+        return Caller.User(user.Id, email);
+    }
+
+    /// <summary>Runs SQL as a caller and returns the first column of the first row, or null.</summary>
+    public Task<object?> ScalarAsync(Caller caller, string sql, params NpgsqlParameter[] parameters) =>
+        Database.RunAsync(
+            caller,
+            [new Statement(sql, parameters)],
+            async (results, ct) => await results.ReadAsync(ct) ? await results.IsDBNullAsync(0, ct) ? null : results.GetValue(0) : null,
+            CancellationToken.None);
+
+    /// <summary>Runs SQL as a caller; returns how many rows it changed.</summary>
+    public Task<int> ExecuteAsync(Caller caller, string sql, params NpgsqlParameter[] parameters) =>
+        Database.RunAsync(
+            caller,
+            [new Statement(sql, parameters)],
+            static async (results, ct) =>
+            {
+                while (await results.NextResultAsync(ct))
+                {
+                }
+
+                return Math.Max(0, results.RecordsAffected);
+            },
+            CancellationToken.None);
+
+    /// <inheritdoc/>
+    public ValueTask DisposeAsync() => Database.DisposeAsync();
+}

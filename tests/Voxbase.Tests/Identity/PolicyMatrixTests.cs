@@ -1,0 +1,289 @@
+using Npgsql;
+using Voxbase.Data;
+using Voxbase.Testing;
+
+namespace Voxbase.Tests.Identity;
+
+/// <summary>Every table × role × verb, tried against the real policies.</summary>
+public sealed class PolicyMatrixTests(TestCluster cluster)
+{
+    // yes: it is done. none: nothing is found to do it to, and nobody is told why. no: refused.
+    // Each cell means one row below (or of) a conversation that the owner owns and the participant takes part in; for users it is
+    // the owner's own row, for prices one of the book.
+    private const string Matrix =
+        """
+        table            verb     anon  owner  participant  stranger  admin  service
+
+        users            select   no    yes    none         none      yes    yes
+        users            insert   no    no     no           no        no     yes
+        users            update   no    yes    none         none      yes    yes
+        users            delete   no    no     no           no        no     yes
+
+        audit_log        select   no    yes    none         none      yes    yes
+        audit_log        insert   no    no     no           no        no     yes
+        audit_log        update   no    no     no           no        no     no
+        audit_log        delete   no    no     no           no        no     no
+
+        conversations    select   no    yes    yes          none      yes    yes
+        conversations    insert   no    yes    no           no        yes    yes
+        conversations    update   no    yes    none         none      yes    yes
+        conversations    delete   no    none   none         none      yes    yes
+
+        participants     select   no    yes    yes          none      yes    yes
+        participants     insert   no    yes    no           no        yes    yes
+        participants     update   no    yes    none         none      yes    yes
+        participants     delete   no    no     no           no        no     yes
+
+        turns            select   no    yes    yes          none      yes    yes
+        turns            insert   no    yes    no           no        yes    yes
+        turns            update   no    yes    none         none      yes    yes
+        turns            delete   no    no     no           no        no     no
+
+        function_calls   select   no    yes    yes          none      yes    yes
+        function_calls   insert   no    yes    no           no        yes    yes
+        function_calls   update   no    yes    none         none      yes    yes
+        function_calls   delete   no    no     no           no        no     no
+
+        usage_events     select   no    yes    none         none      yes    yes
+        usage_events     insert   no    yes    no           no        yes    yes
+        usage_events     update   no    no     no           no        no     yes
+        usage_events     delete   no    no     no           no        no     no
+
+        provider_events  select   no    yes    none         none      yes    yes
+        provider_events  insert   no    no     no           no        no     yes
+        provider_events  update   no    no     no           no        no     no
+        provider_events  delete   no    no     no           no        no     no
+
+        prices           select   no    yes    yes          yes       yes    yes
+        prices           insert   no    no     no           no        yes    yes
+        prices           update   no    none   none         none      yes    yes
+        prices           delete   no    none   none         none      yes    yes
+
+        charges          select   no    yes    none         none      yes    yes
+        charges          insert   no    no     no           no        no     yes
+        charges          update   no    no     no           no        no     no
+        charges          delete   no    no     no           no        no     no
+        """;
+
+    // $1 the conversation, $2 its owner. Each statement is one attempt; what it does is undone.
+    private static readonly Dictionary<(string Table, string Verb), string> Attempts = new()
+    {
+        [("users", "select")] = "select id from vox.users where id = $2 and $1 is not null",
+        [("users", "insert")] = "insert into vox.users (email) select 'new@example.org' where ($1, $2) is not null",
+        [("users", "update")] = "update vox.users set first_name = 'Changed' where id = $2 and $1 is not null",
+        // Somebody without conversations, whom no key keeps.
+        [("users", "delete")] = "delete from vox.users where email = 'nobody@example.org' and ($1, $2) is not null",
+
+        [("audit_log", "select")] = "select id from vox.audit_log where actor_id = $2 and $1 is not null",
+        [("audit_log", "insert")] = "insert into vox.audit_log (actor_id, actor_role, action) select $2, 'authenticated', 'forged' where $1 is not null",
+        [("audit_log", "update")] = "update vox.audit_log set action = 'changed' where actor_id = $2 and $1 is not null",
+        [("audit_log", "delete")] = "delete from vox.audit_log where actor_id = $2 and $1 is not null",
+
+        [("conversations", "select")] = "select id from vox.conversations where id = $1 and $2 is not null",
+        [("conversations", "insert")] = "insert into vox.conversations (kind, user_id) select 'call', $2 where $1 is not null",
+        [("conversations", "update")] = "update vox.conversations set name = 'Changed' where id = $1 and $2 is not null",
+        // One without charges, whom no key keeps.
+        [("conversations", "delete")] = "delete from vox.conversations where session_id = 'unpaid' and ($1, $2) is not null",
+
+        [("participants", "select")] = "select id from vox.participants where conversation_id = $1 and $2 is not null",
+        [("participants", "insert")] = "insert into vox.participants (conversation_id, identity) select $1, 'another' where $2 is not null",
+        [("participants", "update")] = "update vox.participants set is_muted = true where conversation_id = $1 and $2 is not null",
+        [("participants", "delete")] = "delete from vox.participants where conversation_id = $1 and $2 is not null",
+
+        [("turns", "select")] = "select id from vox.turns where conversation_id = $1 and $2 is not null",
+        [("turns", "insert")] = "insert into vox.turns (conversation_id, role) select $1, 'user' where $2 is not null",
+        [("turns", "update")] = "update vox.turns set raw_text = 'Changed' where conversation_id = $1 and $2 is not null",
+        [("turns", "delete")] = "delete from vox.turns where conversation_id = $1 and $2 is not null",
+
+        [("function_calls", "select")] = "select id from vox.function_calls where conversation_id = $1 and $2 is not null",
+        [("function_calls", "insert")] = "insert into vox.function_calls (conversation_id, call_id) select $1, 'another' where $2 is not null",
+        [("function_calls", "update")] = "update vox.function_calls set status = 'failed' where conversation_id = $1 and $2 is not null",
+        [("function_calls", "delete")] = "delete from vox.function_calls where conversation_id = $1 and $2 is not null",
+
+        [("usage_events", "select")] = "select id from vox.usage_events where conversation_id = $1 and $2 is not null",
+        [("usage_events", "insert")] = "insert into vox.usage_events (conversation_id, event_type) select $1, 'error' where $2 is not null",
+        [("usage_events", "update")] = "update vox.usage_events set latency_ms = 0 where conversation_id = $1 and $2 is not null",
+        [("usage_events", "delete")] = "delete from vox.usage_events where conversation_id = $1 and $2 is not null",
+
+        [("provider_events", "select")] = "select ordinal from vox.provider_events where conversation_id = $1 and $2 is not null",
+        [("provider_events", "insert")] =
+            """
+            insert into vox.provider_events (conversation_id, ordinal, event_key, provider, direction, event_type, payload)
+            select $1, 2, vox.uuid_v7(), 'openai', 'server', 'forged', '{}' where $2 is not null
+            """,
+        [("provider_events", "update")] = "update vox.provider_events set payload = '{}' where conversation_id = $1 and $2 is not null",
+        [("provider_events", "delete")] = "delete from vox.provider_events where conversation_id = $1 and $2 is not null",
+
+        [("prices", "select")] = "select id from vox.prices where ($1, $2) is not null limit 1",
+        [("prices", "insert")] =
+            """
+            insert into vox.prices (provider, model, meter, unit_price_usd, valid_from)
+            select 'forged', 'm', 'request', 0, now() where ($1, $2) is not null
+            """,
+        [("prices", "update")] = "update vox.prices set unit_price_usd = 0 where ($1, $2) is not null",
+        [("prices", "delete")] = "delete from vox.prices where ($1, $2) is not null",
+
+        [("charges", "select")] = "select id from vox.charges where conversation_id = $1 and $2 is not null",
+        [("charges", "insert")] =
+            """
+            insert into vox.charges (conversation_id, stage, meter, provider, quantity, charged_at)
+            select $1, 'llm', 'request', 'forged', 1, now() where $2 is not null
+            """,
+        [("charges", "update")] = "update vox.charges set quantity = 0 where conversation_id = $1 and $2 is not null",
+        [("charges", "delete")] = "delete from vox.charges where conversation_id = $1 and $2 is not null",
+    };
+
+    private static readonly string[] Verbs = ["select", "insert", "update", "delete"];
+
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    public static TheoryData<string> Tables => [.. Rows().Select(row => row.Table).Distinct()];
+
+    [Theory]
+    [MemberData(nameof(Tables))]
+    public async Task Each_role_may_do_to_each_table_what_the_matrix_says_and_nothing_else(string table)
+    {
+        await using var db = await cluster.CreateDatabaseAsync();
+        var cast = await CastAsync(db);
+        var faults = new List<string>();
+        foreach (var (_, verb, expected) in Rows().Where(row => row.Table == table))
+        {
+            foreach (var (role, outcome) in expected)
+            {
+                var actual = await TryAsync(db, cast.As(role), Attempts[(table, verb)], cast.Conversation, cast.Owner.UserId!.Value);
+                if (actual != outcome)
+                    faults.Add($"{role} {verb} {table}: should be {outcome}, is {actual}");
+            }
+        }
+
+        faults.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task Every_table_of_the_schema_is_in_the_matrix_with_every_verb()
+    {
+        await using var db = await cluster.CreateDatabaseAsync();
+        var tables = await ColumnAsync(
+            db, "select relname::text from pg_class where relnamespace = 'vox'::regnamespace and relkind in ('r', 'p') and not relispartition order by 1");
+        Rows().Select(row => row.Table).Distinct().Order(StringComparer.Ordinal).ShouldBe(tables);
+        foreach (var table in tables)
+            Rows().Where(row => row.Table == table).Select(row => row.Verb).ShouldBe(Verbs, table);
+    }
+
+    // Views run with their owner's rights unless told otherwise, and so pass every policy.
+    [Fact]
+    public async Task No_view_passes_by_the_policies()
+    {
+        await using var db = await cluster.CreateDatabaseAsync();
+        (await ColumnAsync(
+            db,
+            """
+            select relname::text from pg_class
+            where relnamespace = 'vox'::regnamespace
+              and (relkind = 'm' or (relkind = 'v' and not coalesce(reloptions, '{}') && '{security_invoker=true,security_invoker=on}'))
+            """)).ShouldBeEmpty();
+    }
+
+    private static async Task<string> TryAsync(TestDatabase db, Caller caller, string sql, Guid conversation, Guid owner)
+    {
+        try
+        {
+            await db.Database.InTransactionAsync<int>(
+                caller,
+                async transaction => throw new Undo(await transaction.QueryAsync(
+                    new Statement(sql, Parameter.Uuid(conversation), Parameter.Uuid(owner)), RowsAsync, Cancel)),
+                Cancel);
+            return "unreachable";
+        }
+        catch (Undo e)
+        {
+            return e.Rows > 0 ? "yes" : "none";
+        }
+        catch (VoxbaseException e) when (e.Error == DataErrors.Forbidden)
+        {
+            return "no";
+        }
+        catch (VoxbaseException e)
+        {
+            return $"{e.Code} ({e.Message} {e.Details})";
+        }
+
+        static async Task<int> RowsAsync(NpgsqlDataReader results, CancellationToken ct)
+        {
+            var rows = 0;
+            while (await results.ReadAsync(ct))
+                rows++;
+            await results.NextResultAsync(ct);
+            return Math.Max(rows, results.RecordsAffected);
+        }
+    }
+
+    private static async Task<Cast> CastAsync(TestDatabase db)
+    {
+        var (owner, participant) = (await db.NewUserAsync(), await db.NewUserAsync());
+        var conversation = (await db.Conversations.StartAsync(owner, new NewConversation { Status = ConversationStatus.Active }, Cancel)).Id;
+        await db.Conversations.StartAsync(owner, new NewConversation { SessionId = "unpaid" }, Cancel);
+        await db.Conversations.JoinAsync(owner, conversation, new NewParticipant { Identity = "guest", UserId = participant.UserId }, Cancel);
+        await db.Conversations.AppendAsync(owner, conversation, new NewTurn { Role = TurnRole.User, RawText = "hello" }, Cancel);
+        await db.Conversations.BeginFunctionCallAsync(owner, conversation, new NewFunctionCall { CallId = "call_1", Name = "f" }, Cancel);
+        await db.Users.EnsureAsServiceAsync("nobody@example.org", Cancel);
+        await db.ExecuteAsync(
+            Caller.Service,
+            "insert into vox.usage_events (conversation_id, event_type) values ($1, 'session_start')", Parameter.Uuid(conversation));
+        await db.ExecuteAsync(
+            Caller.Service,
+            """
+            insert into vox.provider_events (conversation_id, ordinal, event_key, provider, direction, event_type, payload)
+            values ($1, 1, vox.uuid_v7(), 'openai', 'server', 'session.created', '{}')
+            """,
+            Parameter.Uuid(conversation));
+        await db.ExecuteAsync(
+            Caller.Service,
+            "insert into vox.charges (conversation_id, stage, meter, provider, quantity, charged_at) values ($1, 'llm', 'request', 'openai', 1, now())",
+            Parameter.Uuid(conversation));
+        await db.ExecuteAsync(
+            Caller.Service,
+            "insert into vox.audit_log (actor_id, actor_role, action) values ($1, 'authenticated', 'user.login')", Parameter.Uuid(owner.UserId));
+        return new Cast(conversation, owner, participant, await db.NewUserAsync(), await db.NewUserAsync(isAdmin: true));
+    }
+
+    private static Task<List<string>> ColumnAsync(TestDatabase db, string sql) =>
+        db.Database.RunAsync(
+            Caller.Service,
+            [new Statement(sql)],
+            static async (results, ct) =>
+            {
+                var values = new List<string>();
+                while (await results.ReadAsync(ct))
+                    values.Add(results.GetString(0));
+                return values;
+            },
+            Cancel);
+
+    private static IEnumerable<(string Table, string Verb, IEnumerable<(string Role, string Outcome)> Expected)> Rows()
+    {
+        var lines = Matrix.Split('\n', StringSplitOptions.RemoveEmptyEntries)
+            .Select(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries)).ToList();
+        return lines.Skip(1).Select(cells => (cells[0], cells[1], lines[0].Zip(cells).Skip(2)));
+    }
+
+    private sealed record Cast(Guid Conversation, Caller Owner, Caller Participant, Caller Stranger, Caller Admin)
+    {
+        public Caller As(string role) => role switch
+        {
+            "anon" => Caller.Anonymous,
+            "owner" => Owner,
+            "participant" => Participant,
+            "stranger" => Stranger,
+            "admin" => Admin,
+            "service" => Caller.Service,
+            _ => throw new ArgumentOutOfRangeException(nameof(role), role, null),
+        };
+    }
+
+    /// <summary>Rolls the attempt back and carries out how many rows it concerned.</summary>
+    private sealed class Undo(int rows) : Exception
+    {
+        public int Rows { get; } = rows;
+    }
+}

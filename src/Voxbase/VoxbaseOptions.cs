@@ -20,12 +20,16 @@ public sealed class VoxbaseOptions
     /// <summary>Whose tokens are believed.</summary>
     public TokensOptions Tokens { get; } = new();
 
+    /// <summary>Where OpenAI is and who we are there.</summary>
+    public OpenAiOptions OpenAi { get; } = new();
+
     /// <exception cref="OptionsValidationException">Something is out of its range; the message names all that is.</exception>
     internal VoxbaseOptions Validated()
     {
         var faults = new List<string>();
         Conversations.Validate(faults.Add);
         Tokens.Validate(faults.Add);
+        OpenAi.Validate(faults.Add);
         return faults.Count == 0 ? this : throw new OptionsValidationException(nameof(VoxbaseOptions), typeof(VoxbaseOptions), faults);
     }
 }

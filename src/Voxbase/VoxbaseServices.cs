@@ -29,6 +29,8 @@ public static class VoxbaseServices
         services.AddSingleton(provider => new Tokens(options, provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton<PriceBook>();
         services.AddSingleton<Charges>();
+        services.AddSingleton<RunningCalls>();
+        services.AddSingleton<CallAdmission>();
         services.AddSingleton<Captures>();
         services.AddHostedService<MigrationAtStart>();
         services.AddHostedService<PartitionsJob>();

@@ -165,7 +165,6 @@ CREATE OR REPLACE FUNCTION vox_private.conversation_deleted()
  SET search_path TO ''
 AS $function$
 begin
-  delete from vox.turns where conversation_id = old.id;
   delete from vox.function_calls where conversation_id = old.id;
   delete from vox.usage_events where conversation_id = old.id;
   delete from vox.provider_events where conversation_id = old.id;
@@ -223,7 +222,6 @@ CREATE OR REPLACE FUNCTION vox_private.conversation_owner_changed()
 AS $function$
 begin
   update vox.participants set owner_id = new.user_id where conversation_id = new.id and owner_id is null;
-  update vox.turns set user_id = new.user_id where conversation_id = new.id and user_id is null;
   update vox.function_calls set user_id = new.user_id where conversation_id = new.id and user_id is null;
   update vox.usage_events set user_id = new.user_id where conversation_id = new.id and user_id is null;
   update vox.provider_events set user_id = new.user_id where conversation_id = new.id and user_id is null;
@@ -482,10 +480,12 @@ CREATE OR REPLACE FUNCTION vox_private.turns_added()
 AS $function$
 declare
   gap boolean;
+  missing boolean;
 begin
   with added as (
     select
       conversation_id,
+      user_id,
       count(*) as turns,
       max(sequence_number) as last_sequence,
       coalesce(sum(input_tokens), 0) as input_tokens,
@@ -499,7 +499,7 @@ begin
       count(*) filter (where confidence = 'LOW') as low,
       count(*) filter (where interrupted) as interruptions
     from added_turns
-    group by conversation_id
+    group by conversation_id, user_id
   ), counted as (
     update vox.conversations c set
       turn_count = c.turn_count + a.turns,
@@ -516,10 +516,14 @@ begin
       interruption_count = c.interruption_count + a.interruptions,
       updated_at = pg_catalog.now()
     from added a
-    where c.id = a.conversation_id
+    where c.id = a.conversation_id and c.user_id is not distinct from a.user_id
     returning c.turn_count <> c.last_sequence as gap
   )
-  select bool_or(counted.gap) into gap from counted;
+  select bool_or(counted.gap), count(*) <> (select count(*) from added) into gap, missing from counted;
+  if missing then
+    raise exception 'a turn names a conversation that does not exist, or another owner than the conversation''s'
+      using errcode = 'foreign_key_violation', constraint = 'turns_conversation_fkey', schema = 'vox', table = 'turns';
+  end if;
   if gap then
     raise exception 'turns must be numbered from 1 without a gap'
       using errcode = 'check_violation', constraint = 'turns_sequence_gapless', schema = 'vox', table = 'turns',
@@ -528,6 +532,7 @@ begin
   return null;
 end
 $function$;
+comment on function vox_private.turns_added() is 'Adds to the totals of each conversation, and with that proves that it exists and belongs to the turns'' user_id.';
 revoke execute on function vox_private.turns_added() from public;
 
 CREATE OR REPLACE FUNCTION vox_private.turns_changed()
@@ -585,6 +590,34 @@ begin
 end
 $function$;
 revoke execute on function vox_private.turns_changed() from public;
+
+CREATE OR REPLACE FUNCTION vox_private.turns_follow_owner()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+ SET enable_seqscan TO 'off'
+AS $function$
+begin
+  update vox.turns set user_id = new.user_id where conversation_id = new.id;
+  return null;
+end
+$function$;
+revoke execute on function vox_private.turns_follow_owner() from public;
+
+CREATE OR REPLACE FUNCTION vox_private.turns_go_with_conversation()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+ SET enable_seqscan TO 'off'
+AS $function$
+begin
+  delete from vox.turns where conversation_id = old.id;
+  return null;
+end
+$function$;
+revoke execute on function vox_private.turns_go_with_conversation() from public;
 
 CREATE OR REPLACE FUNCTION vox_private.usage_events_added()
  RETURNS trigger
@@ -1007,7 +1040,6 @@ alter table vox.participants add constraint participants_conversation_id_fkey FO
 alter table vox.participants add constraint participants_owner_fkey FOREIGN KEY (conversation_id, owner_id) REFERENCES vox.conversations(id, user_id) ON UPDATE CASCADE ON DELETE CASCADE;
 alter table vox.participants add constraint participants_user_id_fkey FOREIGN KEY (user_id) REFERENCES vox.users(id);
 alter table vox.provider_events add constraint provider_events_conversation_fkey FOREIGN KEY (conversation_id, user_id) REFERENCES vox.conversations(id, user_id) ON UPDATE CASCADE ON DELETE CASCADE;
-alter table vox.turns add constraint turns_conversation_fkey FOREIGN KEY (conversation_id, user_id) REFERENCES vox.conversations(id, user_id) ON UPDATE CASCADE ON DELETE CASCADE;
 alter table vox.usage_events add constraint usage_events_conversation_fkey FOREIGN KEY (conversation_id, user_id) REFERENCES vox.conversations(id, user_id) ON UPDATE CASCADE ON DELETE CASCADE;
 
 -- Triggers --------------------------------------------------------------------------------------------------------------------------------
@@ -1018,6 +1050,8 @@ CREATE TRIGGER conversations_deleted AFTER DELETE ON vox.conversations FOR EACH 
 CREATE TRIGGER conversations_moving BEFORE UPDATE OF status, state, user_id, kind, session_id, room_name, name, description, end_reason, connected_at, ended_at, asr_provider, asr_model, llm_provider, llm_model, tts_provider, tts_model, ai_agent_used, recording_file_id, transcript_file_id, summary, metadata, preferences, session_state, archived_at ON vox.conversations FOR EACH ROW EXECUTE FUNCTION vox_private.conversation_moving();
 CREATE TRIGGER conversations_owner_changed AFTER UPDATE OF user_id ON vox.conversations FOR EACH ROW WHEN (((old.user_id IS NULL) AND (new.user_id IS NOT NULL))) EXECUTE FUNCTION vox_private.conversation_owner_changed();
 CREATE TRIGGER conversations_starting BEFORE INSERT ON vox.conversations FOR EACH ROW EXECUTE FUNCTION vox_private.conversation_starting();
+CREATE TRIGGER conversations_turns_deleted AFTER DELETE ON vox.conversations FOR EACH ROW EXECUTE FUNCTION vox_private.turns_go_with_conversation();
+CREATE TRIGGER conversations_turns_follow_owner AFTER UPDATE OF user_id ON vox.conversations FOR EACH ROW WHEN ((old.user_id IS DISTINCT FROM new.user_id)) EXECUTE FUNCTION vox_private.turns_follow_owner();
 CREATE TRIGGER function_calls_added AFTER INSERT ON vox.function_calls REFERENCING NEW TABLE AS added_calls FOR EACH STATEMENT EXECUTE FUNCTION vox_private.function_calls_added();
 CREATE TRIGGER function_calls_fill_user BEFORE INSERT ON vox.function_calls FOR EACH ROW WHEN ((new.user_id IS NULL)) EXECUTE FUNCTION vox_private.fill_user_id();
 CREATE TRIGGER function_calls_touch BEFORE UPDATE ON vox.function_calls FOR EACH ROW EXECUTE FUNCTION vox_private.touch_updated_at();

@@ -87,9 +87,8 @@ public sealed partial class ImportCommandTests(SharedHome shared) : IDisposable
         foreach (Match block in ShellBlock().Matches(guide))
             commands.Append(block.Groups[1].Value).Append('\n');
         commands.ToString().ShouldContain("./voxbase import call.vtt");
-        await File.WriteAllTextAsync(Path.Combine(folder, "voxbase"), $"#!/bin/sh\nexec dotnet '{Cli.Program}' \"$@\"\n", Cancel);
-        File.SetUnixFileMode(Path.Combine(folder, "voxbase"), UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-        var start = new ProcessStartInfo("sh", ["-eu", "-c", commands.Replace("http://127.0.0.1:8700", shared.Url.TrimEnd('/')).ToString()])
+        commands.Replace("./voxbase", $"dotnet '{Cli.Program}'").Replace("http://127.0.0.1:8700", shared.Url.TrimEnd('/'));
+        var start = new ProcessStartInfo("sh", ["-eu", "-c", commands.ToString()])
         {
             WorkingDirectory = folder,
             RedirectStandardOutput = true,

@@ -19,6 +19,7 @@ internal static class Benches
         new("append-long", "One append to a conversation that has 100,000 turns beside one that has 100.", LongAsync),
         new("read-last-20", "The last 20 turns of a conversation of 1,000, as its owner under row-level security; beside the same select, prepared, as superuser on an open connection, its rows read the same way.", ReadAsync),
         new("http-append", "64 connections post one turn each over HTTP to a server process of its own; beside the library appending with 64 writers in this process.", HttpBench.RunAsync),
+        new("import", "A WebVTT file imported by its owner: read, hashed, and its turns appended; beside the same turns, made beforehand, appended in batches of the same size.", ImportBench.RunAsync),
     ];
 
     private static async Task<IReadOnlyList<Figure>> ConcurrentAsync(BenchEnvironment environment, int rounds)

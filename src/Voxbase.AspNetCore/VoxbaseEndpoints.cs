@@ -30,6 +30,7 @@ public static class VoxbaseEndpoints
         var routes = new VoxbaseRoutes(endpoints, services.GetRequiredService<Tokens>(), MaxBodyBytes, logger);
         new ConversationEndpoints(services.GetRequiredService<Conversations>(), options).Map(routes);
         new CaptureEndpoints(services.GetRequiredService<Captures>()).Map(routes);
+        new TranscriptEndpoints(services.GetRequiredService<TranscriptImports>()).Map(routes);
         new PriceEndpoints(services.GetRequiredService<PriceBook>()).Map(routes);
         new HealthEndpoints(services.GetRequiredService<Migrator>()).Map(routes);
         ApiDescription.Map(routes, services);

@@ -8,6 +8,7 @@ return await shell.RunAsync(
     {
         UpCommand.Create(shell),
         ReplayCommand.Create(shell),
+        ImportCommand.Create(shell),
         ShowCommand.Create(shell),
         ListCommand.Create(shell),
         PricesCommand.Create(shell),

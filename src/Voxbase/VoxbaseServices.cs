@@ -32,6 +32,7 @@ public static class VoxbaseServices
         services.AddSingleton<RunningCalls>();
         services.AddSingleton<CallAdmission>();
         services.AddSingleton<Captures>();
+        services.AddSingleton<TranscriptImports>();
         services.AddHostedService<MigrationAtStart>();
         services.AddHostedService<PartitionsJob>();
         return services;

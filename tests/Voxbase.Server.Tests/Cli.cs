@@ -71,7 +71,8 @@ internal sealed class Cli(string home)
     /// <summary>A home that is short, for the socket's path.</summary>
     public static string NewHome() => Path.Combine(Path.GetTempPath(), "vxs-" + Path.GetRandomFileName().Replace(".", "", StringComparison.Ordinal));
 
-    private static string Program
+    /// <summary>The program's assembly.</summary>
+    public static string Program
     {
         get
         {

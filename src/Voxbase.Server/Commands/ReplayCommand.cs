@@ -62,7 +62,7 @@ internal static class ReplayCommand
 
         private async Task<IReadOnlyList<CaptureResult>> CaptureAsync(string file, CancellationToken cancellationToken)
         {
-            await using var log = Open(file);
+            await using var log = InputFile.Open(file);
             var captures = session.Get<Captures>();
             if (!output.ErrorIsLive || log is not FileStream { Length: > 0 } sized)
                 return await captures.ReplayAsync(Caller.Service, log, settings, cancellationToken: cancellationToken);
@@ -104,22 +104,6 @@ internal static class ReplayCommand
             if (counters.CancelledResponses > 0)
                 parts.Add($"{counters.CancelledResponses} cancelled");
             return string.Join($" {output.Signs.Separator} ", parts);
-        }
-
-        private static Stream Open(string file)
-        {
-            if (file == "-")
-                return Console.OpenStandardInput();
-            try
-            {
-                return Directory.Exists(file)
-                    ? throw ServerErrors.FileUnreadable.With("it is a folder")
-                    : new FileStream(file, FileMode.Open, FileAccess.Read, FileShare.ReadWrite, 1, FileOptions.Asynchronous | FileOptions.SequentialScan);
-            }
-            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-            {
-                throw ServerErrors.FileUnreadable.With(e is FileNotFoundException or DirectoryNotFoundException ? "there is no such file" : e.Message, inner: e);
-            }
         }
 
         // Not Progress<T>: that reports through the thread pool, later than it happens.

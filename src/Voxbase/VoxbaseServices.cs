@@ -33,6 +33,7 @@ public static class VoxbaseServices
         services.AddSingleton<CallAdmission>();
         services.AddSingleton<Captures>();
         services.AddSingleton<LiveRecorders>();
+        services.AddSingleton<RealtimeSessions>();
         services.AddHostedService<MigrationAtStart>();
         services.AddHostedService<PartitionsJob>();
         services.AddHostedService<RecoveryJob>();

@@ -142,8 +142,18 @@ public sealed class Captures(Database database, Conversations conversations, Tim
         CaptureSession.OpenAsync(database, leases, conversation, cancellationToken);
 
     /// <summary>Gives a conversation without one its provider's session id.</summary>
-    internal Task NameAsServiceAsync(Guid conversationId, string sessionId, CancellationToken cancellationToken) => database.RunAsync(
-        Caller.Service, [new Statement(NameSql, Parameter.Uuid(conversationId), Parameter.Text(sessionId))], cancellationToken);
+    internal async Task NameAsServiceAsync(Guid conversationId, string sessionId, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await database.RunAsync(
+                Caller.Service, [new Statement(NameSql, Parameter.Uuid(conversationId), Parameter.Text(sessionId))], cancellationToken);
+        }
+        catch (VoxbaseException e) when (e.Error == DataErrors.AlreadyExists)
+        {
+            // Two took the name at once, and the other one got it.
+        }
+    }
 
     /// <summary>Ends the conversation if the settings say so, and sums up.</summary>
     public Task<CaptureResult> FinishAsync(CaptureSession session, CaptureSettings? settings = null, CancellationToken cancellationToken = default) =>

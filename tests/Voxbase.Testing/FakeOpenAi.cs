@@ -100,10 +100,13 @@ public sealed class FakeOpenAi : IAsyncDisposable
             {
                 // The call is over, in one way or another.
             }
-            finally
+            catch (Exception e)
             {
-                call.Done();
+                call.Done(e);
+                throw;
             }
+
+            call.Done();
         }
         else
         {
@@ -146,7 +149,7 @@ public sealed class FakeOpenAiCall
     /// <summary>What came from the client, to the letter.</summary>
     public IReadOnlyList<string> Received => [.. received];
 
-    /// <summary>Done when the script is.</summary>
+    /// <summary>Done when the script is; fails when that made a mistake.</summary>
     public Task Over => done.Task;
 
     /// <summary>Sends an event; it gets an id.</summary>
@@ -222,7 +225,13 @@ public sealed class FakeOpenAiCall
         }
     }
 
-    internal void Done() => done.TrySetResult();
+    internal void Done(Exception? mistake = null)
+    {
+        if (mistake is null)
+            done.TrySetResult();
+        else
+            done.TrySetException(mistake);
+    }
 }
 
 /// <summary>
@@ -250,9 +259,9 @@ public static class FakeConversation
                 ["output"] = new JsonObject { ["format"] = new JsonObject { ["type"] = "audio/pcm", ["rate"] = 24000 }, ["voice"] = "marin" },
             },
         };
-        await call.SendAsync("session.created", new() { ["session"] = session });
+        await call.SendAsync("session.created", new() { ["session"] = session.DeepClone() });
         await call.ExpectAsync("session.update");
-        await call.SendAsync("session.updated", new() { ["session"] = session });
+        await call.SendAsync("session.updated", new() { ["session"] = session.DeepClone() });
         await call.ExpectAsync("input_audio_buffer.append");
 
         // The caller asks; a tool is called.
@@ -263,7 +272,7 @@ public static class FakeConversation
             ["id"] = Id("item_f1"), ["type"] = "function_call", ["status"] = "in_progress", ["name"] = "get_weather", ["call_id"] = Id("call_1"), ["arguments"] = "",
         };
         await ItemAsync(call, "response.output_item.added", Id("resp_1"), tool);
-        await call.SendAsync("conversation.item.added", new() { ["previous_item_id"] = Id("item_u1"), ["item"] = tool });
+        await call.SendAsync("conversation.item.added", new() { ["previous_item_id"] = Id("item_u1"), ["item"] = tool.DeepClone() });
         const string arguments = """{"city":"Bergen"}""";
         await call.SendAsync("response.function_call_arguments.delta", Of(Id("resp_1"), Id("item_f1"), new() { ["call_id"] = Id("call_1"), ["delta"] = arguments }));
         await call.SendAsync("response.function_call_arguments.done", Of(Id("resp_1"), Id("item_f1"), new() { ["call_id"] = Id("call_1"), ["name"] = "get_weather", ["arguments"] = arguments }));
@@ -330,7 +339,7 @@ public static class FakeConversation
         await call.SendAsync("response.created", new() { ["response"] = Response(response, "in_progress", []) });
         var message = new JsonObject { ["id"] = item, ["type"] = "message", ["status"] = "in_progress", ["role"] = "assistant", ["content"] = new JsonArray() };
         await ItemAsync(call, "response.output_item.added", response, message);
-        await call.SendAsync("conversation.item.added", new() { ["previous_item_id"] = previous, ["item"] = message });
+        await call.SendAsync("conversation.item.added", new() { ["previous_item_id"] = previous, ["item"] = message.DeepClone() });
         await call.SendAsync("response.content_part.added", Of(response, item, new() { ["content_index"] = 0, ["part"] = new JsonObject { ["type"] = "audio", ["transcript"] = "" } }));
         await call.SendAsync("response.output_audio_transcript.delta", Of(response, item, new() { ["content_index"] = 0, ["delta"] = text }));
         var audio = Convert.ToBase64String(new byte[4800]);
@@ -341,7 +350,7 @@ public static class FakeConversation
     }
 
     private static Task ItemAsync(FakeOpenAiCall call, string type, string response, JsonObject item) =>
-        call.SendAsync(type, new() { ["response_id"] = response, ["output_index"] = 0, ["item"] = item });
+        call.SendAsync(type, new() { ["response_id"] = response, ["output_index"] = 0, ["item"] = item.DeepClone() });
 
     private static JsonObject Of(string response, string item, JsonObject fields)
     {

@@ -112,10 +112,13 @@ public sealed class RelayTests(TestCluster cluster)
     [InlineData(false)]
     public async Task A_connection_that_breaks_ends_the_call_and_loses_nothing(bool upstreamBreaks)
     {
+        var heardAll = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         await using var openAi = await FakeOpenAi.StartAsync(async call =>
         {
             for (var i = 0; i < 40; i++)
                 await call.SendAsync("response.output_audio.delta", new() { ["item_id"] = "a", ["delta"] = "AAAA" });
+            // What a socket that is reset had not handed over yet is nobody's.
+            await heardAll.Task;
             if (upstreamBreaks)
                 call.Cut();
             else
@@ -125,6 +128,7 @@ public sealed class RelayTests(TestCluster cluster)
         using var socket = await api.ConnectAsync(await api.Database.NewUserAsync());
         for (var i = 0; i < 40; i++)
             (await socket.ReceiveAsync()).ShouldNotBeNull();
+        heardAll.SetResult();
         if (upstreamBreaks)
         {
             (await socket.ReceiveAsync()).ShouldBeNull();

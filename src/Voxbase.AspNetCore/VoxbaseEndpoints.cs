@@ -1,6 +1,7 @@
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Voxbase.Capture;
 using Voxbase.Data;
@@ -31,6 +32,10 @@ public static class VoxbaseEndpoints
         new ConversationEndpoints(services.GetRequiredService<Conversations>(), options).Map(routes);
         new CaptureEndpoints(services.GetRequiredService<Captures>()).Map(routes);
         new TranscriptEndpoints(services.GetRequiredService<TranscriptImports>()).Map(routes);
+        new RealtimeEndpoints(
+            services.GetRequiredService<RealtimeSessions>(), services.GetRequiredService<Conversations>(), services.GetRequiredService<CallAdmission>(),
+            services.GetRequiredService<RunningCalls>(), services.GetRequiredService<LiveRecorders>(), options,
+            services.GetRequiredService<IHostApplicationLifetime>(), services.GetRequiredService<TimeProvider>(), logger).Map(routes);
         new PriceEndpoints(services.GetRequiredService<PriceBook>()).Map(routes);
         new HealthEndpoints(services.GetRequiredService<Migrator>()).Map(routes);
         ApiDescription.Map(routes, services);

@@ -33,8 +33,11 @@ public static class VoxbaseServices
         services.AddSingleton<CallAdmission>();
         services.AddSingleton<Captures>();
         services.AddSingleton<TranscriptImports>();
+        services.AddSingleton<LiveRecorders>();
+        services.AddSingleton<RealtimeSessions>();
         services.AddHostedService<MigrationAtStart>();
         services.AddHostedService<PartitionsJob>();
+        services.AddHostedService<RecoveryJob>();
         return services;
     }
 

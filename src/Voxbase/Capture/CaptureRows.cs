@@ -177,7 +177,7 @@ internal static class CaptureRows
         Parameter.Times(calls, c => start.AddMilliseconds(c.StartedAtOffsetMs)));
 
     public static Statement UsageEvents(
-        Guid conversationId, DateTimeOffset start, IReadOnlyList<CapturedUsage> events, OpenAiRealtimeReader reader) => new(
+        Guid conversationId, DateTimeOffset start, IReadOnlyList<CapturedUsage> events, IProviderReader reader) => new(
         UsageEventsSql,
         Parameter.Uuid(conversationId),
         Parameter.Uuids(events, e => IdOf(conversationId, "usage", e.Key)),
@@ -194,7 +194,7 @@ internal static class CaptureRows
         Parameter.Jsons(events, e => e.Details is { } details ? SafeJson(details) ?? "{}" : "{}"));
 
     public static List<NewCharge> Charges(
-        Guid conversationId, string provider, DateTimeOffset start, IReadOnlyList<CapturedQuantity> quantities, OpenAiRealtimeReader reader) =>
+        Guid conversationId, string provider, DateTimeOffset start, IReadOnlyList<CapturedQuantity> quantities, IProviderReader reader) =>
     [
         .. quantities.Select(q => new NewCharge
         {
@@ -220,6 +220,7 @@ internal static class CaptureRows
             ["modalities"] = session.Modalities.Count == 0 ? null : session.Modalities,
             ["turn_detection"] = session.TurnDetection,
             ["language"] = session.Language,
+            ["usage_final"] = session.IsUsageFinal,
         };
         var known = JsonSerializer.Serialize(facts.Where(fact => fact.Value is not null).ToDictionary());
         return new Statement(
@@ -229,7 +230,7 @@ internal static class CaptureRows
 
     private static Guid? TurnId(Guid conversationId, string? itemId) => itemId is null ? null : IdOf(conversationId, "turn", itemId);
 
-    private static Guid? TurnIdOf(Guid conversationId, string? itemId, string? responseId, OpenAiRealtimeReader reader)
+    private static Guid? TurnIdOf(Guid conversationId, string? itemId, string? responseId, IProviderReader reader)
     {
         if (itemId is not null && reader.Turn(itemId) is not null)
             return TurnId(conversationId, itemId);

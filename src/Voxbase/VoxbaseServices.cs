@@ -32,8 +32,10 @@ public static class VoxbaseServices
         services.AddSingleton<RunningCalls>();
         services.AddSingleton<CallAdmission>();
         services.AddSingleton<Captures>();
+        services.AddSingleton<LiveRecorders>();
         services.AddHostedService<MigrationAtStart>();
         services.AddHostedService<PartitionsJob>();
+        services.AddHostedService<RecoveryJob>();
         return services;
     }
 

@@ -20,6 +20,8 @@ public sealed class TestDatabase : IAsyncDisposable
         Prices = new PriceBook(Database);
         Charges = new Charges(Database);
         Captures = new Captures(Database, Conversations, Time);
+        Options.Recording.SpoolFolder ??= Path.Combine(Path.GetTempPath(), "voxbase-spool-" + Guid.NewGuid().ToString("n"));
+        Recorders = new LiveRecorders(Captures, Conversations, new CallAdmission(new RunningCalls()), Options, Time);
     }
 
     /// <summary>How to reach it as the owner.</summary>
@@ -51,6 +53,9 @@ public sealed class TestDatabase : IAsyncDisposable
 
     /// <inheritdoc cref="Partitions"/>
     public Captures Captures { get; }
+
+    /// <inheritdoc cref="Partitions"/>
+    public LiveRecorders Recorders { get; }
 
     /// <summary>A new user.</summary>
     public async Task<Caller> NewUserAsync(bool isAdmin = false)
@@ -86,5 +91,11 @@ public sealed class TestDatabase : IAsyncDisposable
             CancellationToken.None);
 
     /// <inheritdoc/>
-    public ValueTask DisposeAsync() => Database.DisposeAsync();
+    public async ValueTask DisposeAsync()
+    {
+        await Recorders.DisposeAsync();
+        await Database.DisposeAsync();
+        if (Directory.Exists(Options.Recording.SpoolFolder))
+            Directory.Delete(Options.Recording.SpoolFolder, recursive: true);
+    }
 }

@@ -4,6 +4,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Voxbase.Capture;
 using Voxbase.Data;
+using Voxbase.Sideband;
 
 namespace Voxbase.AspNetCore;
 
@@ -30,6 +31,7 @@ public static class VoxbaseEndpoints
         var routes = new VoxbaseRoutes(endpoints, services.GetRequiredService<Tokens>(), MaxBodyBytes, logger);
         new ConversationEndpoints(services.GetRequiredService<Conversations>(), options).Map(routes);
         new CaptureEndpoints(services.GetRequiredService<Captures>()).Map(routes);
+        new SidebandEndpoints(services.GetRequiredService<IncomingCalls>(), services.GetRequiredService<Sidebands>()).Map(routes);
         new PriceEndpoints(services.GetRequiredService<PriceBook>()).Map(routes);
         new HealthEndpoints(services.GetRequiredService<Migrator>()).Map(routes);
         ApiDescription.Map(routes, services);

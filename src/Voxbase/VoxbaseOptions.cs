@@ -26,6 +26,9 @@ public sealed class VoxbaseOptions
     /// <summary>How running calls are recorded.</summary>
     public RecordingOptions Recording { get; } = new();
 
+    /// <summary>How the context of a long call is kept within its model's limit.</summary>
+    public ContextUpkeepOptions Upkeep { get; } = new();
+
     /// <exception cref="OptionsValidationException">Something is out of its range; the message names all that is.</exception>
     internal VoxbaseOptions Validated()
     {
@@ -34,6 +37,7 @@ public sealed class VoxbaseOptions
         Tokens.Validate(faults.Add);
         OpenAi.Validate(faults.Add);
         Recording.Validate(faults.Add);
+        Upkeep.Validate(faults.Add);
         return faults.Count == 0 ? this : throw new OptionsValidationException(nameof(VoxbaseOptions), typeof(VoxbaseOptions), faults);
     }
 }

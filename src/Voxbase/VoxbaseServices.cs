@@ -3,6 +3,7 @@ using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
 using Voxbase.Capture;
 using Voxbase.Data;
+using Voxbase.Sideband;
 
 namespace Voxbase;
 
@@ -33,9 +34,14 @@ public static class VoxbaseServices
         services.AddSingleton<CallAdmission>();
         services.AddSingleton<Captures>();
         services.AddSingleton<LiveRecorders>();
+        services.AddSingleton<OpenAiCalls>();
+        services.AddSingleton<ToolAnswers>();
+        services.AddSingleton<Sidebands>();
+        services.AddSingleton<IncomingCalls>();
         services.AddHostedService<MigrationAtStart>();
         services.AddHostedService<PartitionsJob>();
         services.AddHostedService<RecoveryJob>();
+        services.AddHostedService<SidebandsJob>();
         return services;
     }
 

@@ -1,6 +1,7 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Voxbase.Sideband;
 
 namespace Voxbase.AspNetCore;
 
@@ -119,6 +120,8 @@ public static class VoxbaseJson
 [JsonSerializable(typeof(ConversationPage))]
 [JsonSerializable(typeof(TurnPage))]
 [JsonSerializable(typeof(CaptureAnswer))]
+[JsonSerializable(typeof(CallAttachment))]
+[JsonSerializable(typeof(IncomingCall))]
 [JsonSerializable(typeof(PriceList))]
 [JsonSerializable(typeof(ConversationStateChange))]
 [JsonSerializable(typeof(ConversationActivation))]

@@ -94,7 +94,7 @@ internal static class CaptureRows
         """
         update vox.conversations
         set llm_provider = $2, llm_model = coalesce($3, llm_model), asr_provider = case when $4 is null then asr_provider else $2 end,
-          asr_model = coalesce($4, asr_model), ai_agent_used = true, metadata = metadata || $5
+          asr_model = coalesce($4, asr_model), ai_agent_used = true, metadata = metadata || $5, summary = coalesce($6, summary)
         where id = $1
         """;
 
@@ -225,11 +225,11 @@ internal static class CaptureRows
         var known = JsonSerializer.Serialize(facts.Where(fact => fact.Value is not null).ToDictionary());
         return new Statement(
             SessionSql, Parameter.Uuid(conversationId), Parameter.Text(provider), Parameter.Text(session.Model),
-            Parameter.Text(session.TranscriptionModel), Parameter.Json(SafeJson(known) ?? "{}"));
+            Parameter.Text(session.TranscriptionModel), Parameter.Json(SafeJson(known) ?? "{}"), Parameter.Text(session.Summary));
     }
 
     /// <summary>Whether what a usage event names, if anything, is a turn by now.</summary>
-    public static bool HasTurn(CapturedUsage usage, OpenAiRealtimeReader reader) =>
+    public static bool HasTurn(CapturedUsage usage, IProviderReader reader) =>
         (usage.ItemId is null && usage.ResponseId is null) || TurnIdOf(default, usage.ItemId, usage.ResponseId, reader) is not null;
 
     private static Guid? TurnId(Guid conversationId, string? itemId) => itemId is null ? null : IdOf(conversationId, "turn", itemId);

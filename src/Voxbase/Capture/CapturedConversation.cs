@@ -36,6 +36,9 @@ public sealed record CapturedSession
     /// </summary>
     public bool? IsUsageFinal { get; init; }
 
+    /// <summary>What stands for the turns that were taken out of the provider's context; see <see cref="ContextSummary"/>.</summary>
+    public string? Summary { get; init; }
+
     /// <summary>When the provider will end the session.</summary>
     public DateTimeOffset? ExpiresAt { get; init; }
 

@@ -45,6 +45,24 @@ public sealed partial class OpenAiRealtimeReader
         return _callsById.TryGetValue(callId, out var call) ? Record(call) : null;
     }
 
+    /// <summary>What the model has before it, in its order, deleted items left out. O(items + text).</summary>
+    internal IReadOnlyList<ContextItem> ContextItems()
+    {
+        var items = new List<ContextItem>();
+        foreach (var item in _order.Sorted())
+        {
+            if (!item.IsDeleted && !item.IsOutOfBand)
+            {
+                items.Add(new(
+                    item.Id, item.IsTurn ? item.Role : null,
+                    item.IsTurn ? Record(item) is var turn ? turn.HeardText ?? turn.RawText : null : null,
+                    item.Kind == RealtimeItemKind.FunctionCall ? item.Call?.Name : null));
+            }
+        }
+
+        return items;
+    }
+
     private static CapturedTurn Record(RealtimeItem item)
     {
         var response = item.Response;

@@ -92,10 +92,10 @@ public sealed partial class OpenAiRealtimeReader
     }
 
     // Null, from beta and GA alike, is what the first item has, and an item whose predecessor the provider does not name: it goes to the
-    // end. To the front goes only what was asked to ("root").
+    // end. To the front goes only what was asked to ("root"), and a summary, which always is.
     private void Link(RealtimeItem item, string? previousId)
     {
-        if (previousId == "root" || (previousId is null && _rootRequests.Contains(item.Id)))
+        if (previousId == "root" || ContextSummary.IsSummary(item.Id) || (previousId is null && _rootRequests.Contains(item.Id)))
         {
             _changes.Order |= _order.PutAtFront(item);
         }

@@ -23,6 +23,9 @@ public sealed partial class OpenAiRealtimeReader : ProviderReader
 
     private double _outputBytesPerMs = 48;
 
+    /// <summary>The ordinal of the event that brought the latest summary; -1 before the first.</summary>
+    internal int SummaryOrdinal { get; private set; } = -1;
+
     // The end of the user's latest speech that no audio has answered yet.
     private int? _unansweredSpeechEnd;
 
@@ -267,6 +270,12 @@ public sealed partial class OpenAiRealtimeReader : ProviderReader
             return;
         }
 
+        if (ContextSummary.IsSummary(item.Id))
+        {
+            // Nobody said it: it stands for what was said, and has no place among the turns.
+            ReadSummary(item, json);
+        }
+
         if (item.IsOutOfBand)
         {
             // It is in the conversation after all.
@@ -288,6 +297,18 @@ public sealed partial class OpenAiRealtimeReader : ProviderReader
         }
 
         ReadContent(item, json, source, isDone);
+    }
+
+    private void ReadSummary(RealtimeItem item, JsonElement json)
+    {
+        item.Role = "system";
+        if (_fields.Array(json, "content", out var content) && content.GetArrayLength() > 0
+            && _fields.Text(content[0], "text") is { } text && ContextSummary.TextOf(text) is { } summary && summary != _session.Summary)
+        {
+            _session = _session with { Summary = summary };
+            SummaryOrdinal = _ordinal;
+            _changes.Session = true;
+        }
     }
 
     private void ReadOutputItem(JsonElement json, RealtimeResponse? response, bool isDone)
@@ -318,6 +339,7 @@ public sealed partial class OpenAiRealtimeReader : ProviderReader
             "mcp_call" => RealtimeItemKind.FunctionCall,
             _ => RealtimeItemKind.Other,
         };
+        kind = ContextSummary.IsSummary(id) ? RealtimeItemKind.Other : kind;
         var item = Item(id);
         SetKind(item, kind);
         return item;

@@ -5,6 +5,7 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Voxbase.Capture;
 using Voxbase.Data;
+using Voxbase.Sideband;
 
 namespace Voxbase.AspNetCore;
 
@@ -36,6 +37,7 @@ public static class VoxbaseEndpoints
             services.GetRequiredService<RealtimeSessions>(), services.GetRequiredService<Conversations>(), services.GetRequiredService<CallAdmission>(),
             services.GetRequiredService<RunningCalls>(), services.GetRequiredService<LiveRecorders>(), options,
             services.GetRequiredService<IHostApplicationLifetime>(), services.GetRequiredService<TimeProvider>(), logger).Map(routes);
+        new SidebandEndpoints(services.GetRequiredService<IncomingCalls>(), services.GetRequiredService<Sidebands>()).Map(routes);
         new PriceEndpoints(services.GetRequiredService<PriceBook>()).Map(routes);
         new HealthEndpoints(services.GetRequiredService<Migrator>()).Map(routes);
         ApiDescription.Map(routes, services);

@@ -28,6 +28,8 @@ public sealed class VoxbaseOptions
 
     /// <summary>The relay: calls whose audio goes through this server.</summary>
     public RelayOptions Relay { get; } = new();
+    /// <summary>How the context of a long call is kept within its model's limit.</summary>
+    public ContextUpkeepOptions Upkeep { get; } = new();
 
     /// <exception cref="OptionsValidationException">Something is out of its range; the message names all that is.</exception>
     internal VoxbaseOptions Validated()
@@ -38,6 +40,7 @@ public sealed class VoxbaseOptions
         OpenAi.Validate(faults.Add);
         Recording.Validate(faults.Add);
         Relay.Validate(faults.Add);
+        Upkeep.Validate(faults.Add);
         return faults.Count == 0 ? this : throw new OptionsValidationException(nameof(VoxbaseOptions), typeof(VoxbaseOptions), faults);
     }
 }

@@ -3,6 +3,7 @@ using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
 using Voxbase.Capture;
 using Voxbase.Data;
+using Voxbase.Sideband;
 
 namespace Voxbase;
 
@@ -35,9 +36,14 @@ public static class VoxbaseServices
         services.AddSingleton<TranscriptImports>();
         services.AddSingleton<LiveRecorders>();
         services.AddSingleton<RealtimeSessions>();
+        services.AddSingleton<OpenAiCalls>();
+        services.AddSingleton<ToolAnswers>();
+        services.AddSingleton<Sidebands>();
+        services.AddSingleton<IncomingCalls>();
         services.AddHostedService<MigrationAtStart>();
         services.AddHostedService<PartitionsJob>();
         services.AddHostedService<RecoveryJob>();
+        services.AddHostedService<SidebandsJob>();
         return services;
     }
 

@@ -24,6 +24,8 @@ internal sealed class Api : IAsyncDisposable
 
     public Logs Logs { get; }
 
+    public IServiceProvider Services => app.Services;
+
     public Tokens Tokens => app.Services.GetRequiredService<Tokens>();
 
     public T Get<T>()

@@ -2,6 +2,7 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Voxbase.Capture;
+using Voxbase.Sideband;
 
 namespace Voxbase.AspNetCore;
 
@@ -124,6 +125,8 @@ public static class VoxbaseJson
 [JsonSerializable(typeof(NewRealtimeSession))]
 [JsonSerializable(typeof(RealtimeSession))]
 [JsonSerializable(typeof(ToldEvent))]
+[JsonSerializable(typeof(CallAttachment))]
+[JsonSerializable(typeof(IncomingCall))]
 [JsonSerializable(typeof(PriceList))]
 [JsonSerializable(typeof(ConversationStateChange))]
 [JsonSerializable(typeof(ConversationActivation))]

@@ -116,6 +116,10 @@ internal sealed class VoxbaseRoutes(IEndpointRouteBuilder endpoints, Tokens toke
         public RoutePath GetOpen(RequestDelegate handler, Operation? operation = null) =>
             Add(HttpMethods.Get, routes.Catching(handler), operation is null ? null : operation with { IsOpen = true });
 
+        /// <summary>For who proves itself otherwise than by a token, such as by a signature.</summary>
+        public RoutePath PostOpen(RequestDelegate handler, Operation operation) =>
+            Add(HttpMethods.Post, routes.Catching(handler), operation with { IsOpen = true });
+
         public void RefuseOtherMethods()
         {
             var allowed = string.Join(", ", methods);

@@ -94,7 +94,7 @@ internal static class CaptureRows
         """
         update vox.conversations
         set llm_provider = $2, llm_model = coalesce($3, llm_model), asr_provider = case when $4 is null then asr_provider else $2 end,
-          asr_model = coalesce($4, asr_model), ai_agent_used = true, metadata = metadata || $5
+          asr_model = coalesce($4, asr_model), ai_agent_used = true, metadata = metadata || $5, summary = coalesce($6, summary)
         where id = $1
         """;
 
@@ -177,7 +177,7 @@ internal static class CaptureRows
         Parameter.Times(calls, c => start.AddMilliseconds(c.StartedAtOffsetMs)));
 
     public static Statement UsageEvents(
-        Guid conversationId, DateTimeOffset start, IReadOnlyList<CapturedUsage> events, OpenAiRealtimeReader reader) => new(
+        Guid conversationId, DateTimeOffset start, IReadOnlyList<CapturedUsage> events, IProviderReader reader) => new(
         UsageEventsSql,
         Parameter.Uuid(conversationId),
         Parameter.Uuids(events, e => IdOf(conversationId, "usage", e.Key)),
@@ -194,7 +194,7 @@ internal static class CaptureRows
         Parameter.Jsons(events, e => e.Details is { } details ? SafeJson(details) ?? "{}" : "{}"));
 
     public static List<NewCharge> Charges(
-        Guid conversationId, string provider, DateTimeOffset start, IReadOnlyList<CapturedQuantity> quantities, OpenAiRealtimeReader reader) =>
+        Guid conversationId, string provider, DateTimeOffset start, IReadOnlyList<CapturedQuantity> quantities, IProviderReader reader) =>
     [
         .. quantities.Select(q => new NewCharge
         {
@@ -220,20 +220,21 @@ internal static class CaptureRows
             ["modalities"] = session.Modalities.Count == 0 ? null : session.Modalities,
             ["turn_detection"] = session.TurnDetection,
             ["language"] = session.Language,
+            ["usage_final"] = session.IsUsageFinal,
         };
         var known = JsonSerializer.Serialize(facts.Where(fact => fact.Value is not null).ToDictionary());
         return new Statement(
             SessionSql, Parameter.Uuid(conversationId), Parameter.Text(provider), Parameter.Text(session.Model),
-            Parameter.Text(session.TranscriptionModel), Parameter.Json(SafeJson(known) ?? "{}"));
+            Parameter.Text(session.TranscriptionModel), Parameter.Json(SafeJson(known) ?? "{}"), Parameter.Text(session.Summary));
     }
 
     /// <summary>Whether what a usage event names, if anything, is a turn by now.</summary>
-    public static bool HasTurn(CapturedUsage usage, OpenAiRealtimeReader reader) =>
+    public static bool HasTurn(CapturedUsage usage, IProviderReader reader) =>
         (usage.ItemId is null && usage.ResponseId is null) || TurnIdOf(default, usage.ItemId, usage.ResponseId, reader) is not null;
 
     private static Guid? TurnId(Guid conversationId, string? itemId) => itemId is null ? null : IdOf(conversationId, "turn", itemId);
 
-    private static Guid? TurnIdOf(Guid conversationId, string? itemId, string? responseId, OpenAiRealtimeReader reader)
+    private static Guid? TurnIdOf(Guid conversationId, string? itemId, string? responseId, IProviderReader reader)
     {
         if (itemId is not null && reader.Turn(itemId) is not null)
             return TurnId(conversationId, itemId);

@@ -38,7 +38,7 @@ public sealed class CaptureSession : IAsyncDisposable
     public DateTimeOffset StartedAt { get; }
 
     /// <summary>What the events came to so far.</summary>
-    public OpenAiRealtimeReader Reader { get; } = new();
+    public IProviderReader Reader { get; } = new OpenAiReader();
 
     /// <summary>How many events were given to <see cref="RecordAsync"/>.</summary>
     public int LogEvents { get; private set; }

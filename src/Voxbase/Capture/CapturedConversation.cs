@@ -9,7 +9,7 @@ public sealed record CapturedSession
     /// <summary>The provider's conversation id (<c>conv_…</c>).</summary>
     public string? ConversationId { get; init; }
 
-    /// <summary><c>realtime</c>, <c>transcription</c> or <c>translation</c>; null where the session does not say (beta).</summary>
+    /// <summary><c>realtime</c>, <c>transcription</c>, <c>translation</c> or <c>live</c>; null where the session does not say (beta).</summary>
     public string? Kind { get; init; }
 
     /// <summary>The model that answers.</summary>
@@ -29,6 +29,15 @@ public sealed record CapturedSession
 
     /// <summary><c>server_vad</c>, <c>semantic_vad</c>, or null when the application decides when a turn ends.</summary>
     public string? TurnDetection { get; init; }
+
+    /// <summary>
+    /// Of a session billed by its seconds: whether the provider gave its last word on them. False while it runs, and for good when the
+    /// connection was lost before the provider closed the session. Null where seconds are not what is billed.
+    /// </summary>
+    public bool? IsUsageFinal { get; init; }
+
+    /// <summary>What stands for the turns that were taken out of the provider's context; see <see cref="ContextSummary"/>.</summary>
+    public string? Summary { get; init; }
 
     /// <summary>When the provider will end the session.</summary>
     public DateTimeOffset? ExpiresAt { get; init; }
@@ -233,7 +242,7 @@ public sealed record CapturedUsage
     public required string Key { get; init; }
 
     /// <summary><c>session_start</c>, <c>response</c>, <c>transcription</c>, <c>transcription_failed</c>, <c>speech_started</c>,
-    /// <c>speech_stopped</c>, <c>idle_timeout</c>, <c>dtmf</c>, <c>interruption</c>, <c>function_call</c>, <c>rate_limits</c> or <c>error</c>.</summary>
+    /// <c>speech_stopped</c>, <c>idle_timeout</c>, <c>dtmf</c>, <c>interruption</c>, <c>function_call</c>, <c>rate_limits</c>, <c>session_usage</c> or <c>error</c>.</summary>
     public required string EventType { get; init; }
 
     /// <summary>The ordinal of the event that introduced it.</summary>
@@ -272,7 +281,7 @@ public sealed record CapturedUsage
 
 /// <summary>A quantity to be charged. Each appears once, however often its event does.</summary>
 /// <param name="Key">Identity within the conversation, such as <c>resp_x:llm.output.audio</c> or <c>item_x:0:stt.seconds</c>.</param>
-/// <param name="Stage"><c>llm</c> or <c>asr</c>.</param>
+/// <param name="Stage"><c>llm</c>, <c>asr</c> or <c>session</c>.</param>
 /// <param name="Meter">What is measured: <c>llm.*</c> and <c>stt.input.*</c>, <c>stt.output.*</c> in tokens, <c>stt.seconds</c> in seconds.
 /// The meters <c>*.unsplit</c> hold tokens the provider did not divide; they never have a price.</param>
 /// <param name="Model">The model that used it, or null when the log does not say.</param>
@@ -400,6 +409,24 @@ public sealed class Changes
     /// <summary>Whether anything changed.</summary>
     public bool Any =>
         Session || Order || Ended || (_turns ?? _responses ?? _functionCalls ?? _usage ?? _quantities) is not null;
+
+    /// <summary>Takes in what another event changed.</summary>
+    internal void Add(Changes other)
+    {
+        Session |= other.Session;
+        Order |= other.Order;
+        Ended |= other.Ended;
+        foreach (var id in other.Turns)
+            Turn(id);
+        foreach (var id in other.Responses)
+            Response(id);
+        foreach (var id in other.FunctionCalls)
+            FunctionCall(id);
+        foreach (var key in other.Usage)
+            UsageEvent(key);
+        foreach (var key in other.Quantities)
+            Quantity(key);
+    }
 
     internal void Turn(string itemId) => (_turns ??= []).Add(itemId);
 

@@ -40,7 +40,7 @@ public sealed class Captures(Database database, Conversations conversations, Tim
     private readonly CaptureLeases leases = new(database);
 
     /// <summary>
-    /// Captures a log of OpenAI Realtime events, beta or GA, as JSON lines. Streams: memory follows what was said, not the size of the
+    /// Captures a log of OpenAI Realtime events, beta or GA, or Live events, as JSON lines. Streams: memory follows what was said, not the size of the
     /// log. A log with several sessions becomes several conversations; a log captured before, or broken off, only adds what is missing.
     /// </summary>
     /// <param name="caller">A user, for itself; or the service, for <see cref="CaptureSettings.UserId"/> or nobody.</param>
@@ -63,7 +63,7 @@ public sealed class Captures(Database database, Conversations conversations, Tim
         var malformed = new List<MalformedLine>();
         var (malformedCount, events, bytes) = (0, 0, 0);
         var pending = new List<LoggedEvent>();
-        var scout = new OpenAiRealtimeReader();
+        var scout = new OpenAiReader();
         var sessionId = settings.SessionId;
         CaptureSession? session = null;
         try
@@ -80,12 +80,12 @@ public sealed class Captures(Database database, Conversations conversations, Tim
 
                 var e = line.Event!;
                 events++;
-                if (OpenAiRealtimeReader.StartsNewSession(session?.Reader.SessionId ?? scout.SessionId, e))
+                if (OpenAiReader.StartsNewSession(session?.Reader.SessionId ?? scout.SessionId, e))
                 {
                     await FlushAsync();
                     results.Add(await FinishAsync(settings, session!, [], 0, cancellationToken));
                     await session!.DisposeAsync();
-                    (session, scout, sessionId) = (null, new OpenAiRealtimeReader(), null);
+                    (session, scout, sessionId) = (null, new OpenAiReader(), null);
                 }
 
                 pending.Add(e);
@@ -211,7 +211,7 @@ public sealed class Captures(Database database, Conversations conversations, Tim
 
     // The session's own name; else the conversation that a former piece gave the provider's name to; else what the log itself is.
     private async Task<string> NameAsync(
-        OpenAiRealtimeReader scout, List<LoggedEvent> events, Guid? owner, CancellationToken cancellationToken)
+        OpenAiReader scout, List<LoggedEvent> events, Guid? owner, CancellationToken cancellationToken)
     {
         if (scout.SessionId is { } sessionId)
             return sessionId;

@@ -3,9 +3,9 @@ namespace Voxbase.Capture;
 // What the events add up to.
 public sealed partial class OpenAiRealtimeReader
 {
-    /// <summary>Everything read so far, O(items + text). The records are values: they do not change when more events are read.</summary>
-    /// <param name="malformedLines">How many lines of the log could not be read; the reader never sees them.</param>
-    public CapturedConversation Snapshot(int malformedLines = 0)
+    /// <inheritdoc/>
+    /// <remarks>O(items + text).</remarks>
+    public override CapturedConversation Snapshot(int malformedLines = 0)
     {
         var turns = new List<CapturedTurn>();
         foreach (var item in _order.Sorted())
@@ -17,15 +17,13 @@ public sealed partial class OpenAiRealtimeReader
         }
 
         List<CapturedResponse> responses = [.. _responses.Select(Record)];
-        var counters = Count(turns, responses, malformedLines);
+        var counters = Count(turns, responses, _calls.Count, malformedLines);
         return new(_session, turns, responses, [.. _calls.Select(Record)], [.. _usage], [.. _quantities], counters, EndReason);
     }
 
-    /// <summary>The session as it is now.</summary>
-    public CapturedSession Session => _session;
-
-    /// <summary>A turn as it is now, or null. O(its text), but O(items) after <see cref="Changes.Order"/>.</summary>
-    public CapturedTurn? Turn(string itemId)
+    /// <inheritdoc/>
+    /// <remarks>O(its text), but O(items) after <see cref="Changes.Order"/>.</remarks>
+    public override CapturedTurn? Turn(string itemId)
     {
         if (!_items.TryGetValue(itemId, out var item) || !item.IsTurn)
         {
@@ -36,22 +34,34 @@ public sealed partial class OpenAiRealtimeReader
         return Record(item);
     }
 
-    /// <summary>A response as it is now, or null.</summary>
-    public CapturedResponse? ResponseRecord(string responseId) =>
+    /// <inheritdoc/>
+    public override CapturedResponse? ResponseRecord(string responseId) =>
         _responsesById.TryGetValue(responseId, out var response) ? Record(response) : null;
 
-    /// <summary>A function call as it is now, or null.</summary>
-    public CapturedFunctionCall? FunctionCall(string callId)
+    /// <inheritdoc/>
+    public override CapturedFunctionCall? FunctionCall(string callId)
     {
         _order.Sorted();
         return _callsById.TryGetValue(callId, out var call) ? Record(call) : null;
     }
 
-    /// <summary>A usage event as it is now, or null.</summary>
-    public CapturedUsage? UsageEvent(string key) => _usageByKey.TryGetValue(key, out var index) ? _usage[index] : null;
+    /// <summary>What the model has before it, in its order, deleted items left out. O(items + text).</summary>
+    internal IReadOnlyList<ContextItem> ContextItems()
+    {
+        var items = new List<ContextItem>();
+        foreach (var item in _order.Sorted())
+        {
+            if (!item.IsDeleted && !item.IsOutOfBand)
+            {
+                items.Add(new(
+                    item.Id, item.IsTurn ? item.Role : null,
+                    item.IsTurn ? Record(item) is var turn ? turn.HeardText ?? turn.RawText : null : null,
+                    item.Kind == RealtimeItemKind.FunctionCall ? item.Call?.Name : null));
+            }
+        }
 
-    /// <summary>A quantity, or null.</summary>
-    public CapturedQuantity? Quantity(string key) => _quantitiesByKey.TryGetValue(key, out var index) ? _quantities[index] : null;
+        return items;
+    }
 
     private static CapturedTurn Record(RealtimeItem item)
     {
@@ -172,25 +182,4 @@ public sealed partial class OpenAiRealtimeReader
             ExecutionMs = Elapsed(call.ReadyAt, call.OutputAt),
         };
     }
-
-    private CaptureCounters Count(List<CapturedTurn> turns, List<CapturedResponse> responses, int malformedLines) => new()
-    {
-        Events = _events,
-        Objects = _objects,
-        Malformed = malformedLines,
-        Anomalous = _anomalous,
-        Unknown = _unknown.Values.Sum(),
-        UnknownByType = new Dictionary<string, int>(_unknown),
-        Responses = responses.Count,
-        CancelledResponses = responses.Count(r => r.Status == "cancelled"),
-        Turns = turns.Count,
-        UserTurns = turns.Count(t => t.Role == "user"),
-        AssistantTurns = turns.Count(t => t.Role == "assistant"),
-        InterruptedTurns = turns.Count(t => t.Interrupted),
-        FunctionCalls = _calls.Count,
-        Errors = _errors,
-        InputTokens = responses.Sum(r => (long)(r.Usage?.Input ?? 0)),
-        OutputTokens = responses.Sum(r => (long)(r.Usage?.Output ?? 0)),
-        CachedTokens = responses.Sum(r => (long)(r.Usage?.Cached ?? 0)),
-    };
 }

@@ -1,4 +1,3 @@
-using System.Text.Encodings.Web;
 using System.Text.Json;
 
 namespace Voxbase.Capture;
@@ -8,23 +7,6 @@ public sealed partial class OpenAiRealtimeReader
 {
     // Assistant audio: OpenAI Realtime counts one output token for 50 ms.
     private const int MsPerOutputAudioToken = 50;
-
-    private static readonly JsonSerializerOptions DetailsOptions = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
-
-    private string EventRef => _logged.EventId is { Length: <= 128 } id && !id.Contains('\0') ? id : $"#{EventFields.Invariant(_ordinal)}";
-
-    private int? Offset(LoggedEvent e)
-    {
-        if (e.OffsetMs is not null || e.At is null || _session.StartedAt is null)
-        {
-            return e.OffsetMs;
-        }
-
-        return (e.At.Value - _session.StartedAt.Value).TotalMilliseconds is var ms and >= 0 and <= int.MaxValue ? (int)ms : null;
-    }
-
-    // A clock that runs backwards measures nothing.
-    private static int? Elapsed(int? from, int? to) => to >= from ? to - from : null;
 
     private int ContentIndex(JsonElement e) => _fields.Count(e, "content_index") ?? 0;
 
@@ -110,10 +92,10 @@ public sealed partial class OpenAiRealtimeReader
     }
 
     // Null, from beta and GA alike, is what the first item has, and an item whose predecessor the provider does not name: it goes to the
-    // end. To the front goes only what was asked to ("root").
+    // end. To the front goes only what was asked to ("root"), and a summary, which always is.
     private void Link(RealtimeItem item, string? previousId)
     {
-        if (previousId == "root" || (previousId is null && _rootRequests.Contains(item.Id)))
+        if (previousId == "root" || ContextSummary.IsSummary(item.Id) || (previousId is null && _rootRequests.Contains(item.Id)))
         {
             _changes.Order |= _order.PutAtFront(item);
         }
@@ -305,53 +287,9 @@ public sealed partial class OpenAiRealtimeReader
         });
     }
 
-    private void Put(CapturedUsage usage)
-    {
-        if (_usageByKey.TryGetValue(usage.Key, out var index))
-        {
-            usage = usage with { Ordinal = _usage[index].Ordinal };
-            if (usage == _usage[index])
-            {
-                return;
-            }
-
-            _usage[index] = usage;
-        }
-        else
-        {
-            _usageByKey.Add(usage.Key, _usage.Count);
-            _usage.Add(usage);
-        }
-
-        _changes.UsageEvent(usage.Key);
-    }
-
     private void Charge(RealtimeItem item, int index, string meter, decimal quantity) =>
         Charge(new(
             $"{item.Id}:{EventFields.Invariant(index)}:{meter}", "asr", meter, item.TranscriptionModel, quantity, null, item.Id, _ordinal));
-
-    private void Charge(CapturedQuantity quantity)
-    {
-        if (quantity.Quantity > 0 && _quantitiesByKey.TryAdd(quantity.Key, _quantities.Count))
-        {
-            _quantities.Add(quantity);
-            _changes.Quantity(quantity.Key);
-        }
-    }
-
-    private static string? Details(params ReadOnlySpan<(string Name, object? Value)> members)
-    {
-        var details = new Dictionary<string, object>();
-        foreach (var (name, value) in members)
-        {
-            if (value is not null)
-            {
-                details[name] = value;
-            }
-        }
-
-        return details.Count == 0 ? null : JsonSerializer.Serialize(details, DetailsOptions);
-    }
 
     private static RealtimeItem? TurnOf(RealtimeResponse response) =>
         response.FirstMessage is { IsTurn: true } message ? message : null;

@@ -10,136 +10,31 @@ namespace Voxbase.Capture;
 /// is charged once all the same. Nothing in an event makes it throw: unknown types are counted, and a field that cannot be right is
 /// treated as absent and its event counted as anomalous. Not thread-safe.
 /// </summary>
-public sealed partial class OpenAiRealtimeReader
+public sealed partial class OpenAiRealtimeReader : ProviderReader
 {
-    private const int MaxUnknownTypes = 256;
-
-    private readonly EventFields _fields = new();
     private readonly ItemOrder _order = new();
     private readonly Dictionary<string, RealtimeItem> _items = [];
     private readonly Dictionary<string, RealtimeResponse> _responsesById = [];
     private readonly List<RealtimeResponse> _responses = [];
     private readonly Dictionary<string, RealtimeCall> _callsById = [];
     private readonly List<RealtimeCall> _calls = [];
-    private readonly Dictionary<string, int> _usageByKey = [];
-    private readonly List<CapturedUsage> _usage = [];
-    private readonly Dictionary<string, int> _quantitiesByKey = [];
-    private readonly List<CapturedQuantity> _quantities = [];
     private readonly HashSet<string> _settled = [];
     private readonly HashSet<string> _rootRequests = [];
-    private readonly SortedDictionary<string, int> _unknown = new(StringComparer.Ordinal);
 
-    private CapturedSession _session = new();
     private double _outputBytesPerMs = 48;
-    private int _events;
-    private int _objects;
-    private int _anomalous;
-    private int _errors;
+
+    /// <summary>The ordinal of the event that brought the latest summary; -1 before the first.</summary>
+    internal int SummaryOrdinal { get; private set; } = -1;
 
     // The end of the user's latest speech that no audio has answered yet.
     private int? _unansweredSpeechEnd;
 
-    // The event being read.
-    private LoggedEvent _logged = null!;
-    private int _ordinal;
-    private int? _now;
-    private Changes _changes = new();
+    private protected override bool IsKnown(string type) => RealtimeEventTypes.IsKnown(type);
 
-    /// <summary>The provider's session id, or null before the session is known.</summary>
-    public string? SessionId => _session.SessionId;
+    private protected override bool IsServerType(string type) => RealtimeEventTypes.IsServer(type);
 
-    /// <summary>Why the session ended: the provider's reason, <c>closed</c>, or <c>expired</c>. Null while nothing says that it did.</summary>
-    public string? EndReason { get; private set; }
-
-    /// <summary>Whether the provider said that the session is over. Most sessions end without a word: a closed socket is no event.</summary>
-    public bool IsEnded => EndReason is not null;
-
-    /// <summary>
-    /// Whether an event begins another session than the one being read, so that a file that holds several is read as several
-    /// conversations. A translation session is none: it runs beside the conversation it translates.
-    /// </summary>
-    public static bool StartsNewSession(string? previousSessionId, LoggedEvent e)
-    {
-        if (previousSessionId is null || e.Direction != EventDirections.Server || RealtimeEventTypes.Canonical(e.Type) != "session.created")
-        {
-            return false;
-        }
-
-        try
-        {
-            using var document = JsonDocument.Parse(e.Payload, ProviderLog.JsonOptions);
-            var fields = new EventFields();
-            return fields.Object(document.RootElement, "session", out var session)
-                && fields.Id(session, "id") is { } id
-                && id != previousSessionId
-                && fields.Id(session, "type") != "translation";
-        }
-        catch (Exception malformed) when (malformed is JsonException or InvalidOperationException)
-        {
-            return false;
-        }
-    }
-
-    /// <summary>Reads the next event and says what it changed.</summary>
-    /// <param name="ordinal">The event's place among those stored, rising: it names what has no id of its own.</param>
-    /// <param name="e">The event.</param>
-    public Changes Read(int ordinal, LoggedEvent e)
-    {
-        _events++;
-        if (e.Direction == EventDirections.Object)
-        {
-            _objects++;
-            return Changes.None;
-        }
-
-        var type = RealtimeEventTypes.Canonical(e.Type);
-        if (!RealtimeEventTypes.IsKnown(type))
-        {
-            var counted = _unknown.Count < MaxUnknownTypes || _unknown.ContainsKey(type) ? type : "(other)";
-            _unknown[counted] = _unknown.GetValueOrDefault(counted) + 1;
-            return Changes.None;
-        }
-
-        var isServer = e.Direction == EventDirections.Server;
-        if (e.At is { } at && _session.StartedAt is null)
-        {
-            _session = _session with { StartedAt = at };
-        }
-
-        if (isServer ? !HasEffect(type) : type != "conversation.item.create" || e.Direction != EventDirections.Client)
-        {
-            // Something only the one side says, in the mouth of the other.
-            _anomalous += isServer != RealtimeEventTypes.IsServer(type) ? 1 : 0;
-            return Changes.None;
-        }
-
-        (_logged, _ordinal, _now, _changes) = (e, ordinal, Offset(e), new());
-        _fields.Reset();
-        try
-        {
-            using var document = JsonDocument.Parse(e.Payload, ProviderLog.JsonOptions);
-            if (document.RootElement.ValueKind != JsonValueKind.Object)
-            {
-                _fields.Flag();
-            }
-            else if (isServer)
-            {
-                ReadServer(type, document.RootElement);
-            }
-            else
-            {
-                ReadClientItem(document.RootElement);
-            }
-        }
-        catch (Exception malformed) when (malformed is JsonException or InvalidOperationException)
-        {
-            // A payload that is no JSON, or a name in it with an escape that makes no character.
-            _fields.Flag();
-        }
-
-        _anomalous += _fields.Anomalous ? 1 : 0;
-        return _changes.Any ? _changes : Changes.None;
-    }
+    private protected override bool HasEffect(string type, string direction) =>
+        direction == EventDirections.Server ? HasEffect(type) : type == "conversation.item.create" && direction == EventDirections.Client;
 
     // Known events that say nothing the reader does not hear elsewhere; their payload is not even parsed.
     private static bool HasEffect(string type) => RealtimeEventTypes.IsServer(type) && type is not (
@@ -147,7 +42,7 @@ public sealed partial class OpenAiRealtimeReader
         or "conversation.item.input_audio_transcription.segment" or "input_audio_buffer.cleared" or "response.output_audio.done"
         or "mcp_list_tools.in_progress" or "mcp_list_tools.completed" or "mcp_list_tools.failed");
 
-    private void ReadServer(string type, JsonElement e)
+    private protected override void ReadServer(string type, JsonElement e)
     {
         switch (type)
         {
@@ -302,18 +197,7 @@ public sealed partial class OpenAiRealtimeReader
         };
         _outputBytesPerMs = BytesPerMs(session) ?? _outputBytesPerMs;
         _changes.Session = true;
-        if (!_usageByKey.ContainsKey("session_start"))
-        {
-            Put(new()
-            {
-                Key = "session_start",
-                EventType = "session_start",
-                Ordinal = _ordinal,
-                OffsetMs = _now,
-                Details = Details(
-                    ("model", _session.Model), ("transcription_model", _session.TranscriptionModel), ("voice", _session.Voice)),
-            });
-        }
+        PutSessionStart();
     }
 
     private static bool Says(JsonElement owner, string name) => owner.ValueKind == JsonValueKind.Object && owner.TryGetProperty(name, out _);
@@ -360,17 +244,8 @@ public sealed partial class OpenAiRealtimeReader
         }
     }
 
-    private void End(string reason)
-    {
-        if (EndReason is null)
-        {
-            EndReason = reason;
-            _changes.Ended = true;
-        }
-    }
-
     // Only what a client gives back to the model counts before the server confirms it: nobody else can know it sooner.
-    private void ReadClientItem(JsonElement e)
+    private protected override void ReadClient(string type, JsonElement e)
     {
         if (!_fields.Object(e, "item", out var item))
         {
@@ -395,6 +270,12 @@ public sealed partial class OpenAiRealtimeReader
             return;
         }
 
+        if (ContextSummary.IsSummary(item.Id))
+        {
+            // Nobody said it: it stands for what was said, and has no place among the turns.
+            ReadSummary(item, json);
+        }
+
         if (item.IsOutOfBand)
         {
             // It is in the conversation after all.
@@ -416,6 +297,18 @@ public sealed partial class OpenAiRealtimeReader
         }
 
         ReadContent(item, json, source, isDone);
+    }
+
+    private void ReadSummary(RealtimeItem item, JsonElement json)
+    {
+        item.Role = "system";
+        if (_fields.Array(json, "content", out var content) && content.GetArrayLength() > 0
+            && _fields.Text(content[0], "text") is { } text && ContextSummary.TextOf(text) is { } summary && summary != _session.Summary)
+        {
+            _session = _session with { Summary = summary };
+            SummaryOrdinal = _ordinal;
+            _changes.Session = true;
+        }
     }
 
     private void ReadOutputItem(JsonElement json, RealtimeResponse? response, bool isDone)
@@ -446,6 +339,7 @@ public sealed partial class OpenAiRealtimeReader
             "mcp_call" => RealtimeItemKind.FunctionCall,
             _ => RealtimeItemKind.Other,
         };
+        kind = ContextSummary.IsSummary(id) ? RealtimeItemKind.Other : kind;
         var item = Item(id);
         SetKind(item, kind);
         return item;
@@ -982,24 +876,7 @@ public sealed partial class OpenAiRealtimeReader
 
     private void ReadError(JsonElement e)
     {
-        _fields.Object(e, "error", out var error);
-        var code = _fields.Id(error, "code");
-        _errors++;
-
-        // Not its message: a message may quote what was said.
-        Put(new()
-        {
-            Key = $"error:{EventRef}",
-            EventType = "error",
-            Ordinal = _ordinal,
-            OffsetMs = _now,
-            Details = Details(
-                ("type", _fields.Id(error, "type")),
-                ("code", code),
-                ("param", _fields.Id(error, "param")),
-                ("event_id", _fields.Id(error, "event_id"))),
-        });
-        if (code == "session_expired")
+        if (PutError(e) == "session_expired")
         {
             End("expired");
         }

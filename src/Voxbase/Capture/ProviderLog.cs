@@ -189,7 +189,7 @@ public static class ProviderLog
 
         if (direction is not (EventDirections.Server or EventDirections.Client or EventDirections.ClientAbbreviated or EventDirections.Object))
         {
-            direction = RealtimeEventTypes.IsClientOnly(type) ? EventDirections.Client : EventDirections.Server;
+            direction = RealtimeEventTypes.IsClientOnly(type) || LiveEventTypes.IsClientOnly(type) ? EventDirections.Client : EventDirections.Server;
         }
 
         var eventId = StringOf(payload, "event_id");

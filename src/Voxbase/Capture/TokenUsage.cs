@@ -81,6 +81,26 @@ public sealed record TokenUsage
         return raw.Settled(fields);
     }
 
+    /// <summary>The usage of the Responses API, which a Live session delegates to: text, and other names for the same.</summary>
+    internal static TokenUsage? ReadResponses(EventFields fields, JsonElement owner)
+    {
+        if (!fields.Object(owner, "usage", out var usage))
+        {
+            return null;
+        }
+
+        fields.Object(usage, "input_tokens_details", out var input);
+        var (read, made) = (fields.Count(usage, "input_tokens"), fields.Count(usage, "output_tokens"));
+        return new TokenUsage
+        {
+            Input = read,
+            TextInput = read,
+            Cached = fields.Count(input, "cached_tokens"),
+            Output = made,
+            TextOutput = made,
+        }.Settled(fields);
+    }
+
     /// <summary>
     /// What to charge, by meter. Nothing is guessed: what cannot be divided is one quantity of the meter <c>llm.input.unsplit</c> or
     /// <c>llm.output.unsplit</c>, which has no price and so is reported as unpriced. Zero quantities are left out.

@@ -1,3 +1,5 @@
+using System.Text.Json;
+
 namespace Voxbase;
 
 /// <summary>One message of a context window.</summary>
@@ -28,6 +30,9 @@ public sealed record ConversationContext(
         var oldest = conversation.TurnCount + 1;
         foreach (var turn in newestFirst)
         {
+            // What was taken out of the model's context is in the summary.
+            if (conversation.Summary is not null && IsDeleted(turn))
+                continue;
             var text = Text(turn);
             var tokens = text is null ? 0 : Estimate(text);
             if (maxTokens is { } budget && messages.Count > 0 && total + tokens > budget)
@@ -42,6 +47,9 @@ public sealed record ConversationContext(
         messages.Reverse();
         return new ConversationContext(conversation.Id, conversation.Summary, messages, total, Math.Max(0, oldest - 1));
     }
+
+    private static bool IsDeleted(Turn turn) =>
+        turn.Metadata is { ValueKind: JsonValueKind.Object } metadata && metadata.TryGetProperty("deleted", out var deleted) && deleted.ValueKind == JsonValueKind.True;
 
     // Of an interrupted turn the other side knows only what was heard; the model must not go on as if all had been said.
     private static string? Text(Turn turn)

@@ -795,6 +795,7 @@ comment on column vox.conversations.unpriced_count is 'Charges that had no price
 comment on column vox.conversations.latency_ms is 'Sum of turns'' end_to_end_ms; divide by latency_count for the mean.';
 CREATE INDEX conversations_active_idx ON vox.conversations USING btree (id DESC) WHERE (status = ANY (ARRAY['pending'::vox.conversation_status, 'active'::vox.conversation_status]));
 CREATE INDEX conversations_provider_conversation_idx ON vox.conversations USING btree ((((metadata)::jsonb ->> 'provider_conversation_id'::text))) WHERE ((metadata)::jsonb ? 'provider_conversation_id'::text);
+CREATE INDEX conversations_sideband_idx ON vox.conversations USING btree ((((metadata)::jsonb ->> 'sideband'::text))) WHERE ((status = 'active'::vox.conversation_status) AND (((metadata)::jsonb ->> 'sideband'::text) IS NOT NULL));
 CREATE INDEX conversations_user_id_id_idx ON vox.conversations USING btree (user_id, id DESC);
 
 create table vox.function_calls (

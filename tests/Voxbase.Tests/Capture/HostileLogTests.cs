@@ -27,7 +27,7 @@ public sealed class HostileLogTests
             var e = Mutated(seeds[random.Next(seeds.Count)], random);
             log.Add(e);
             reader.Read(i, e);
-            OpenAiRealtimeReader.StartsNewSession("sess", e);
+            OpenAiReader.StartsNewSession("sess", e);
             EventKeys.KeyOf(e);
             if (i % 5000 == 0)
             {

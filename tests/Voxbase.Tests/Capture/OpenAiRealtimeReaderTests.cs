@@ -523,7 +523,7 @@ public sealed class OpenAiRealtimeReaderTests
     [InlineData("{'type':'session.updated','session':{'id':'sess_2'}}", "sess_1", false)]
     [InlineData("{'type':'session.created','session':7}", "sess_1", false)]
     public void Another_session_begins_with_another_id(string json, string? previous, bool begins) =>
-        OpenAiRealtimeReader.StartsNewSession(previous, Logs.Server(json)).ShouldBe(begins);
+        OpenAiReader.StartsNewSession(previous, Logs.Server(json)).ShouldBe(begins);
 
     [Fact]
     public void Text_of_several_parts_is_joined_and_a_final_text_wins_over_what_was_streamed()

@@ -23,6 +23,12 @@ public sealed class VoxbaseOptions
     /// <summary>Where OpenAI is and who we are there.</summary>
     public OpenAiOptions OpenAi { get; } = new();
 
+    /// <summary>How calls are held to their budgets.</summary>
+    public SpendingOptions Spending { get; } = new();
+
+    /// <summary>How alerts are evaluated and delivered.</summary>
+    public AlertsOptions Alerts { get; } = new();
+
     /// <exception cref="OptionsValidationException">Something is out of its range; the message names all that is.</exception>
     internal VoxbaseOptions Validated()
     {
@@ -30,6 +36,8 @@ public sealed class VoxbaseOptions
         Conversations.Validate(faults.Add);
         Tokens.Validate(faults.Add);
         OpenAi.Validate(faults.Add);
+        Spending.Validate(faults.Add);
+        Alerts.Validate(faults.Add);
         return faults.Count == 0 ? this : throw new OptionsValidationException(nameof(VoxbaseOptions), typeof(VoxbaseOptions), faults);
     }
 }

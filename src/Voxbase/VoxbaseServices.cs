@@ -30,10 +30,16 @@ public static class VoxbaseServices
         services.AddSingleton<PriceBook>();
         services.AddSingleton<Charges>();
         services.AddSingleton<RunningCalls>();
+        services.AddSingleton<Budgets>();
+        services.AddSingleton<BudgetWatch>();
+        services.AddSingleton<WebhookSender>();
+        services.AddSingleton<Alerts>();
         services.AddSingleton<CallAdmission>();
         services.AddSingleton<Captures>();
         services.AddHostedService<MigrationAtStart>();
         services.AddHostedService<PartitionsJob>();
+        services.AddHostedService<BudgetWatchJob>();
+        services.AddHostedService<AlertsJob>();
         return services;
     }
 

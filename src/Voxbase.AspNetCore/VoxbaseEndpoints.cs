@@ -31,6 +31,8 @@ public static class VoxbaseEndpoints
         new ConversationEndpoints(services.GetRequiredService<Conversations>(), options).Map(routes);
         new CaptureEndpoints(services.GetRequiredService<Captures>()).Map(routes);
         new PriceEndpoints(services.GetRequiredService<PriceBook>()).Map(routes);
+        new BudgetEndpoints(services.GetRequiredService<Budgets>()).Map(routes);
+        new AlertEndpoints(services.GetRequiredService<Alerts>()).Map(routes);
         new HealthEndpoints(services.GetRequiredService<Migrator>()).Map(routes);
         ApiDescription.Map(routes, services);
         routes.Close();

@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Logging.Abstractions;
 using Npgsql;
 using Voxbase.Capture;
 using Voxbase.Data;
@@ -19,6 +20,8 @@ public sealed class TestDatabase : IAsyncDisposable
         Users = new Users(Database);
         Prices = new PriceBook(Database);
         Charges = new Charges(Database);
+        Budgets = new Budgets(Database, Options, Time);
+        Alerts = new Alerts(Database, new WebhookSender(Options, Time), [], Options, NullLogger<Alerts>.Instance);
         Captures = new Captures(Database, Conversations, Time);
     }
 
@@ -51,6 +54,12 @@ public sealed class TestDatabase : IAsyncDisposable
 
     /// <inheritdoc cref="Partitions"/>
     public Captures Captures { get; }
+
+    /// <inheritdoc cref="Partitions"/>
+    public Budgets Budgets { get; }
+
+    /// <inheritdoc cref="Partitions"/>
+    public Alerts Alerts { get; }
 
     /// <summary>A new user.</summary>
     public async Task<Caller> NewUserAsync(bool isAdmin = false)

@@ -87,6 +87,8 @@ internal sealed class VoxbaseRoutes(IEndpointRouteBuilder endpoints, Tokens toke
 
         public RoutePath Put(Func<Request, Task> handler, Operation operation) => Add(HttpMethods.Put, routes.Authenticating(handler), operation);
 
+        public RoutePath Delete(Func<Request, Task> handler, Operation operation) => Add(HttpMethods.Delete, routes.Authenticating(handler), operation);
+
         /// <summary>For everybody, without a token.</summary>
         public RoutePath GetOpen(RequestDelegate handler, Operation? operation = null) =>
             Add(HttpMethods.Get, routes.Catching(handler), operation is null ? null : operation with { IsOpen = true });

@@ -64,61 +64,6 @@ public sealed class Alerts(
         delete from vox.alert_rules where name = $1
         """;
 
-    internal const string ClaimRuleSql =
-        """
-        update vox.alert_rules set evaluated_at = now()
-        where name = $1 and is_enabled and (evaluated_at is null or evaluated_at <= now() - make_interval(secs => every_seconds))
-        returning name, description, measure, scope, threshold, resolve_ratio, window_minutes, min_samples, every_seconds, severity::text,
-          is_enabled, evaluated_at
-        """;
-
-    internal const string OpenSubjectsSql =
-        """
-        select subject from vox.alerts where rule = $1 and resolved_at is null
-        """;
-
-    internal const string OpenSql =
-        """
-        with opened as (
-          insert into vox.alerts (id, rule, subject, user_id, severity, value, threshold, message)
-          select $1, r.name, $3, $4, r.severity, $5, $6, $7
-          from vox.alert_rules r
-          where r.name = $2 and r.is_enabled
-          on conflict (rule, subject) where resolved_at is null do nothing
-          returning id, rule
-        ), queued as (
-          insert into vox.alert_deliveries (alert_id, endpoint_id, event)
-          select o.id, e.id, 'alert.opened'
-          from opened o
-          join vox.alert_endpoints e on e.is_enabled and (e.rules is null or o.rule = any (e.rules))
-        )
-        select id from opened
-        """;
-
-    // Not those opened since the values were measured: they may not be among them.
-    internal const string ResolveSql =
-        """
-        with resolved as (
-          update vox.alerts set resolved_at = now()
-          where rule = $1 and resolved_at is null and opened_at < $2 and subject <> all ($3)
-          returning id, rule
-        ), queued as (
-          insert into vox.alert_deliveries (alert_id, endpoint_id, event)
-          select r.id, e.id, 'alert.resolved'
-          from resolved r
-          join vox.alert_endpoints e on e.is_enabled and (e.rules is null or r.rule = any (e.rules))
-        )
-        select count(*)::integer from resolved
-        """;
-
-    // Nobody watches them any more.
-    internal const string ResolveDisabledSql =
-        """
-        update vox.alerts a set resolved_at = now()
-        from vox.alert_rules r
-        where r.name = a.rule and not r.is_enabled and a.resolved_at is null
-        """;
-
     internal const string EndpointsSql =
         """
         select e.id, e.url, e.rules, e.is_enabled,
@@ -146,41 +91,6 @@ public sealed class Alerts(
         select url, secret from vox.alert_endpoints where id = $1
         """;
 
-    // The lease is longer than an attempt may take: no two servers send one delivery at once, and one that dies leaves it to the others.
-    internal const string ClaimDeliveriesSql =
-        """
-        update vox.alert_deliveries d set attempts = d.attempts + 1, next_attempt_at = now() + make_interval(secs => $1)
-        from vox.alert_endpoints e, vox.alerts a
-        where d.id in (
-            select due.id
-            from vox.alert_deliveries due
-            join vox.alert_endpoints its on its.id = due.endpoint_id and its.is_enabled
-            where due.delivered_at is null and due.dead_at is null and due.next_attempt_at <= now()
-            order by due.next_attempt_at
-            limit $2
-            for update of due skip locked)
-          and e.id = d.endpoint_id and a.id = d.alert_id
-        returning d.id, d.event, d.attempts, e.id, e.url, e.secret, a.id, a.rule, a.subject, a.user_id, a.severity::text, a.value, a.threshold,
-          a.message, a.opened_at, case when d.event = 'alert.resolved' then a.resolved_at end, null::timestamptz, null::uuid
-        """;
-
-    internal const string DeliveredSql =
-        """
-        update vox.alert_deliveries set delivered_at = now(), last_error = null where id = $1
-        """;
-
-    internal const string FailedSql =
-        """
-        update vox.alert_deliveries set last_error = $2, next_attempt_at = now() + make_interval(secs => $3),
-          dead_at = case when $4 then now() end
-        where id = $1
-        """;
-
-    internal const string GoneSql =
-        """
-        update vox.alert_endpoints set is_enabled = false where id = $1
-        """;
-
     private const int DeliveriesAtOnce = 8;
     private const int DeliveriesPerRun = 200;
     private static readonly TimeSpan LongestRetry = TimeSpan.FromHours(6);
@@ -197,21 +107,23 @@ public sealed class Alerts(
     /// <param name="before">Only those before this one.</param>
     /// <param name="limit">How many at most, from 1 to 1,000.</param>
     /// <param name="cancellationToken">Cancels.</param>
-    public Task<IReadOnlyList<Alert>> ListAsync(
-        Caller caller, bool all = false, Guid? before = null, int limit = 100, CancellationToken cancellationToken = default) =>
-        limit is < 1 or > 1_000
-            ? throw ConversationErrors.InputInvalid.With($"limit must be between 1 and 1,000 (was {limit})")
-            : database.RunAsync<IReadOnlyList<Alert>>(
-                caller,
-                [new Statement(ListSql, Parameter.Boolean(all), Parameter.Uuid(before), Parameter.Integer(limit))],
-                static async (results, ct) =>
-                {
-                    var alerts = new List<Alert>();
-                    while (await results.ReadAsync(ct))
-                        alerts.Add(ReadAlert(new RowReader(results)));
-                    return alerts;
-                },
-                cancellationToken);
+    public async Task<IReadOnlyList<Alert>> ListAsync(
+        Caller caller, bool all = false, Guid? before = null, int limit = 100, CancellationToken cancellationToken = default)
+    {
+        if (limit is < 1 or > 1_000)
+            throw ConversationErrors.InputInvalid.With($"limit must be between 1 and 1,000 (was {limit})");
+        return await database.RunAsync(
+            caller,
+            [new Statement(ListSql, Parameter.Boolean(all), Parameter.Uuid(before), Parameter.Integer(limit))],
+            static async (results, ct) =>
+            {
+                var alerts = new List<Alert>();
+                while (await results.ReadAsync(ct))
+                    alerts.Add(ReadAlert(new RowReader(results)));
+                return alerts;
+            },
+            cancellationToken);
+    }
 
     /// <summary>Takes an alert on; the first who does is kept. Admins and the service only.</summary>
     /// <exception cref="VoxbaseException"><c>alert_not_found</c>.</exception>
@@ -384,7 +296,7 @@ public sealed class Alerts(
             }
         }
 
-        await ChangedAsync(Caller.Service, new Statement(ResolveDisabledSql), cancellationToken);
+        await ChangedAsync(Caller.Service, new Statement(AlertRows.ResolveDisabledSql), cancellationToken);
         var (delivered, failed) = await DeliverAsync(cancellationToken);
         return new AlertsRun(evaluated, opened, resolved, delivered, failed);
     }
@@ -403,7 +315,7 @@ public sealed class Alerts(
     private Task<AlertRule?> ClaimAsync(string name, CancellationToken cancellationToken) =>
         database.RunAsync(
             Caller.Service,
-            [new Statement(ClaimRuleSql, Parameter.Text(name))],
+            [new Statement(AlertRows.ClaimRuleSql, Parameter.Text(name))],
             static async (results, ct) => await results.ReadAsync(ct) ? ReadRule(results) : null,
             cancellationToken);
 
@@ -430,7 +342,7 @@ public sealed class Alerts(
 
         var resolved = await database.RunAsync(
             Caller.Service,
-            [new Statement(ResolveSql, Parameter.Text(rule.Name), Parameter.Time(rule.EvaluatedAt), Parameter.Texts(high, subject => subject))],
+            [new Statement(AlertRows.ResolveSql, Parameter.Text(rule.Name), Parameter.Time(rule.EvaluatedAt), Parameter.Texts(high, subject => subject))],
             static async (results, ct) => await results.ReadAsync(ct) ? results.GetInt32(0) : 0,
             cancellationToken);
         return (opened, resolved);
@@ -439,7 +351,7 @@ public sealed class Alerts(
     private Task<HashSet<string>> OpenSubjectsAsync(string rule, CancellationToken cancellationToken) =>
         database.RunAsync(
             Caller.Service,
-            [new Statement(OpenSubjectsSql, Parameter.Text(rule))],
+            [new Statement(AlertRows.OpenSubjectsSql, Parameter.Text(rule))],
             static async (results, ct) =>
             {
                 var subjects = new HashSet<string>(StringComparer.Ordinal);
@@ -466,7 +378,7 @@ public sealed class Alerts(
             Caller.Service,
             [
                 new Statement(
-                    OpenSql, Parameter.Uuid(Guid.CreateVersion7()), Parameter.Text(rule.Name), Parameter.Text(value.Subject),
+                    AlertRows.OpenSql, Parameter.Uuid(Guid.CreateVersion7()), Parameter.Text(rule.Name), Parameter.Text(value.Subject),
                     Parameter.Uuid(value.UserId), Parameter.Numeric(value.Value), Parameter.Numeric(threshold),
                     Parameter.Text($"{rule.Description}: {measure.Show(value.Value)}, threshold {measure.Show(threshold)} ({value.Subject}).")),
             ],
@@ -480,7 +392,7 @@ public sealed class Alerts(
         var lease = options.Alerts.DeliveryTimeout * (2 + (DeliveriesPerRun / DeliveriesAtOnce));
         var due = await database.RunAsync(
             Caller.Service,
-            [new Statement(ClaimDeliveriesSql, Parameter.Double(lease.TotalSeconds), Parameter.Integer(DeliveriesPerRun))],
+            [new Statement(AlertRows.ClaimDeliveriesSql, Parameter.Double(lease.TotalSeconds), Parameter.Integer(DeliveriesPerRun))],
             static async (results, ct) =>
             {
                 var deliveries = new List<Delivery>();
@@ -514,7 +426,7 @@ public sealed class Alerts(
             delivery.Url, delivery.Secret, delivery.Id, AlertEvent.Of(delivery.Event, delivery.Alert), cancellationToken);
         if (attempt.Delivered)
         {
-            await ChangedAsync(Caller.Service, new Statement(DeliveredSql, Parameter.Uuid(delivery.Id)), cancellationToken);
+            await ChangedAsync(Caller.Service, new Statement(AlertRows.DeliveredSql, Parameter.Uuid(delivery.Id)), cancellationToken);
             return true;
         }
 
@@ -524,11 +436,11 @@ public sealed class Alerts(
         await ChangedAsync(
             Caller.Service,
             new Statement(
-                FailedSql, Parameter.Uuid(delivery.Id), Parameter.Text(attempt.Outcome), Parameter.Double(RetryAfter(delivery.Attempts).TotalSeconds),
+                AlertRows.FailedSql, Parameter.Uuid(delivery.Id), Parameter.Text(attempt.Outcome), Parameter.Double(RetryAfter(delivery.Attempts).TotalSeconds),
                 Parameter.Boolean(dead)),
             cancellationToken);
         if (gone)
-            await ChangedAsync(Caller.Service, new Statement(GoneSql, Parameter.Uuid(delivery.EndpointId)), cancellationToken);
+            await ChangedAsync(Caller.Service, new Statement(AlertRows.GoneSql, Parameter.Uuid(delivery.EndpointId)), cancellationToken);
         if (dead)
             Log.DeliveryDead(logger, delivery.Id, delivery.EndpointId, delivery.Attempts, attempt.Outcome);
         return false;

@@ -11,22 +11,6 @@ namespace Voxbase;
 /// </remarks>
 public sealed class Budgets(Database database, VoxbaseOptions options, TimeProvider time)
 {
-    internal const string ReserveSql =
-        """
-        select user_id, month, limit_usd, alert_ratio, on_exceed, spent_usd, reserved_usd, held_usd
-        from vox_private.reserve_spend($1, $2, $3, make_interval(secs => $4))
-        """;
-
-    internal const string ReleaseSql =
-        """
-        select vox_private.release_spend($1)
-        """;
-
-    internal const string ReleaseLapsedSql =
-        """
-        select vox_private.release_lapsed()
-        """;
-
     internal const string PositionSql =
         """
         select user_id, email, month, limit_usd, override_until, alert_ratio, on_exceed::text, spent_usd, reserved_usd, tokens, conversations
@@ -130,7 +114,7 @@ public sealed class Budgets(Database database, VoxbaseOptions options, TimeProvi
 
     /// <summary>Lets go of what a call holds. Runs as the service; harmless when it holds nothing.</summary>
     public Task ReleaseAsync(Guid conversationId, CancellationToken cancellationToken = default) =>
-        database.RunAsync(Caller.Service, [new Statement(ReleaseSql, Parameter.Uuid(conversationId))], cancellationToken);
+        database.RunAsync(Caller.Service, [new Statement(Reservations.ReleaseSql, Parameter.Uuid(conversationId))], cancellationToken);
 
     /// <summary>
     /// Takes lapsed reservations away; they count no more since they lapsed, so this only keeps the table small. Returns how many.
@@ -138,7 +122,7 @@ public sealed class Budgets(Database database, VoxbaseOptions options, TimeProvi
     public Task<int> ReleaseLapsedAsync(CancellationToken cancellationToken = default) =>
         database.RunAsync(
             Caller.Service,
-            [new Statement(ReleaseLapsedSql)],
+            [new Statement(Reservations.ReleaseLapsedSql)],
             static async (results, ct) => await results.ReadAsync(ct) ? results.GetInt32(0) : 0,
             cancellationToken);
 
@@ -177,15 +161,15 @@ public sealed class Budgets(Database database, VoxbaseOptions options, TimeProvi
 
     /// <summary>Changes a user's budget; what was never set follows the tier. Admins and the service only.</summary>
     /// <exception cref="VoxbaseException"><c>budget_invalid</c>, <c>user_not_found</c>, <c>forbidden</c>.</exception>
-    public Task SetAsync(Caller caller, Guid userId, BudgetChange change, CancellationToken cancellationToken = default)
+    public async Task SetAsync(Caller caller, Guid userId, BudgetChange change, CancellationToken cancellationToken = default)
     {
         Validate(change);
-        return OfUserAsync(caller, userId, Of(SetUserSql, Parameter.Uuid(userId), change), cancellationToken);
+        await OfUserAsync(caller, userId, Of(SetUserSql, Parameter.Uuid(userId), change), cancellationToken);
     }
 
     /// <summary>Gives a user another limit for a time; a former override ends. Admins and the service only.</summary>
     /// <exception cref="VoxbaseException"><c>budget_invalid</c>, <c>user_not_found</c>, <c>forbidden</c>.</exception>
-    public Task OverrideAsync(Caller caller, Guid userId, BudgetOverride given, CancellationToken cancellationToken = default)
+    public async Task OverrideAsync(Caller caller, Guid userId, BudgetOverride given, CancellationToken cancellationToken = default)
     {
         ValidateLimit(given.LimitUsd);
         var now = time.GetUtcNow();
@@ -193,7 +177,7 @@ public sealed class Budgets(Database database, VoxbaseOptions options, TimeProvi
             throw BudgetErrors.Invalid.With($"until must be in the next ten years (was {given.Until.UtcDateTime:yyyy-MM-dd HH:mm:ss}Z)");
         if (given.Note?.Length > 1000)
             throw BudgetErrors.Invalid.With($"note must have at most 1,000 characters (has {given.Note.Length})");
-        return OfUserAsync(
+        await OfUserAsync(
             caller,
             userId,
             new Statement(
@@ -248,7 +232,7 @@ public sealed class Budgets(Database database, VoxbaseOptions options, TimeProvi
             Caller.Service,
             [
                 new Statement(
-                    ReserveSql, Parameter.Uuid(conversationId), Parameter.Uuid(userId), Parameter.Numeric(options.Spending.ReservationUsd),
+                    Reservations.ReserveSql, Parameter.Uuid(conversationId), Parameter.Uuid(userId), Parameter.Numeric(options.Spending.ReservationUsd),
                     Parameter.Integer((int)options.Spending.ReservationLapse.TotalSeconds)),
             ],
             static async (results, ct) =>
@@ -344,4 +328,24 @@ public sealed class Budgets(Database database, VoxbaseOptions options, TimeProvi
             OverrideNote = at.Text(),
         };
     }
+}
+
+/// <summary>What running calls hold: the service's statements.</summary>
+internal static class Reservations
+{
+    internal const string ReserveSql =
+        """
+        select user_id, month, limit_usd, alert_ratio, on_exceed, spent_usd, reserved_usd, held_usd
+        from vox_private.reserve_spend($1, $2, $3, make_interval(secs => $4))
+        """;
+
+    internal const string ReleaseSql =
+        """
+        select vox_private.release_spend($1)
+        """;
+
+    internal const string ReleaseLapsedSql =
+        """
+        select vox_private.release_lapsed()
+        """;
 }

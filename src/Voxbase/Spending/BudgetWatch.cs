@@ -287,12 +287,18 @@ public sealed class BudgetWatch(
 /// <summary>Looks at charged calls as they come, and at all from time to time.</summary>
 internal sealed class BudgetWatchJob(BudgetWatch watch, VoxbaseOptions options, TimeProvider time, ILogger<BudgetWatchJob> logger) : BackgroundService
 {
+    // A call that is charged many times a second is looked at this often, and once more after the last.
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(50);
+
     protected override Task ExecuteAsync(CancellationToken stoppingToken) => Task.WhenAll(AsTheyComeAsync(stoppingToken), FromTimeToTimeAsync(stoppingToken));
 
     private async Task AsTheyComeAsync(CancellationToken stoppingToken)
     {
         while (await watch.WaitAsync(stoppingToken))
+        {
             await watch.CheckWaitingAsync(stoppingToken);
+            await Task.Delay(Pause, time, stoppingToken);
+        }
     }
 
     private async Task FromTimeToTimeAsync(CancellationToken stoppingToken)

@@ -198,6 +198,11 @@ public sealed class AnswersTests(TestCluster cluster)
                 "post /v1/conversations/{id}/function-calls/{call_id}/finish", "put /v1/conversations/{id}/state",
                 "post /v1/conversations/{id}/state", "post /v1/conversations/{id}/activate", "post /v1/conversations/{id}/end",
                 "get /v1/conversations/{id}/context", "post /v1/capture/openai", "get /v1/prices", "get /health", "get /ready",
+                "get /v1/budgets", "get /v1/budgets/position", "get /v1/budgets/window", "put /v1/budgets/window", "put /v1/budgets/tiers/{tier}",
+                "put /v1/budgets/users/{id}", "delete /v1/budgets/users/{id}", "put /v1/budgets/users/{id}/override",
+                "delete /v1/budgets/users/{id}/override", "get /v1/alerts", "post /v1/alerts/{id}/acknowledge", "get /v1/alerts/rules",
+                "put /v1/alerts/rules/{rule}", "delete /v1/alerts/rules/{rule}", "get /v1/alerts/webhooks", "post /v1/alerts/webhooks",
+                "delete /v1/alerts/webhooks/{id}", "post /v1/alerts/webhooks/{id}/test",
             ],
             ignoreOrder: true);
         foreach (var path in document["paths"].EnumerateObject())
@@ -219,7 +224,7 @@ public sealed class AnswersTests(TestCluster cluster)
         turn.GetProperty("confidence").GetProperty("enum").EnumerateArray().Select(t => t.GetString()).ShouldBe(["HIGH", "MEDIUM", "LOW", null]);
         schemas.GetProperty("Conversation").GetProperty("properties").GetProperty("cost_usd").GetProperty("type").GetString().ShouldBe("string");
         document["tags"].EnumerateArray().Select(tag => tag.GetProperty("name").GetString())
-            .ShouldBe(["conversations", "turns", "participants", "functionCalls", "capture", "prices", "health", "ready"], ignoreOrder: true);
+            .ShouldBe(["conversations", "turns", "participants", "functionCalls", "capture", "prices", "budgets", "alerts", "health", "ready"], ignoreOrder: true);
         schemas.GetProperty("ErrorBody").GetProperty("properties").EnumerateObject().Select(p => p.Name).ShouldBe(["code", "message", "details", "hint"]);
         var text = document.Body.ToString();
         text.ShouldNotContain("rawText");

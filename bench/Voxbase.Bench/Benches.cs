@@ -18,6 +18,7 @@ internal static class Benches
         new("append-sequential", "One writer appends turn after turn; the median time of one append beside that of one raw insert.", SequentialAsync),
         new("append-long", "One append to a conversation that has 100,000 turns beside one that has 100.", LongAsync),
         new("read-last-20", "The last 20 turns of a conversation of 1,000, as its owner under row-level security; beside the same select, prepared, as superuser on an open connection, its rows read the same way.", ReadAsync),
+        new("budgets", "Reserving a call's share of a budget and letting go of it, one after the other, beside one prepared autocommit update of a row; an append to a call whose budget is watched and that is charged after each, beside one to a call without; and a charge kept by month that uses up a reservation, beside one without either.", BudgetBench.RunAsync),
         new("http-append", "64 connections post one turn each over HTTP to a server process of its own; beside the library appending with 64 writers in this process.", HttpBench.RunAsync),
         new("import", "A WebVTT file imported by its owner: read, hashed, and its turns appended; beside the same turns, made beforehand, appended in batches of the same size.", ImportBench.RunAsync),
     ];
@@ -159,7 +160,7 @@ internal static class Benches
     private static Task<List<double>> AppendTimesAsync(BenchEnvironment environment, Guid conversation, int turns) =>
         TimesAsync(turns, () => environment.Database.Conversations.AppendAsync(environment.User, conversation, RawAppends.Turn()));
 
-    private static async Task<List<double>> TimesAsync(int count, Func<Task> work)
+    internal static async Task<List<double>> TimesAsync(int count, Func<Task> work)
     {
         var times = new List<double>(count);
         for (var i = 0; i < count; i++)

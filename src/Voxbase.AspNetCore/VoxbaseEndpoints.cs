@@ -39,6 +39,8 @@ public static class VoxbaseEndpoints
             services.GetRequiredService<IHostApplicationLifetime>(), services.GetRequiredService<TimeProvider>(), logger).Map(routes);
         new SidebandEndpoints(services.GetRequiredService<IncomingCalls>(), services.GetRequiredService<Sidebands>()).Map(routes);
         new PriceEndpoints(services.GetRequiredService<PriceBook>()).Map(routes);
+        new BudgetEndpoints(services.GetRequiredService<Budgets>()).Map(routes);
+        new AlertEndpoints(services.GetRequiredService<Alerts>()).Map(routes);
         new HealthEndpoints(services.GetRequiredService<Migrator>()).Map(routes);
         ApiDescription.Map(routes, services);
         routes.Close();

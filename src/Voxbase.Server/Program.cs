@@ -12,6 +12,8 @@ return await shell.RunAsync(
         ShowCommand.Create(shell),
         ListCommand.Create(shell),
         PricesCommand.Create(shell),
+        BudgetsCommand.Create(shell),
+        AlertsCommand.Create(shell),
         TokenCommand.Create(shell),
         KeysCommand.Create(shell),
         MigrateCommand.Create(shell),

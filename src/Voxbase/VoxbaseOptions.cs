@@ -30,6 +30,11 @@ public sealed class VoxbaseOptions
     public RelayOptions Relay { get; } = new();
     /// <summary>How the context of a long call is kept within its model's limit.</summary>
     public ContextUpkeepOptions Upkeep { get; } = new();
+    /// <summary>How calls are held to their budgets.</summary>
+    public SpendingOptions Spending { get; } = new();
+
+    /// <summary>How alerts are evaluated and delivered.</summary>
+    public AlertsOptions Alerts { get; } = new();
 
     /// <exception cref="OptionsValidationException">Something is out of its range; the message names all that is.</exception>
     internal VoxbaseOptions Validated()
@@ -41,6 +46,8 @@ public sealed class VoxbaseOptions
         Recording.Validate(faults.Add);
         Relay.Validate(faults.Add);
         Upkeep.Validate(faults.Add);
+        Spending.Validate(faults.Add);
+        Alerts.Validate(faults.Add);
         return faults.Count == 0 ? this : throw new OptionsValidationException(nameof(VoxbaseOptions), typeof(VoxbaseOptions), faults);
     }
 }

@@ -31,6 +31,10 @@ public static class VoxbaseServices
         services.AddSingleton<PriceBook>();
         services.AddSingleton<Charges>();
         services.AddSingleton<RunningCalls>();
+        services.AddSingleton<Budgets>();
+        services.AddSingleton<BudgetWatch>();
+        services.AddSingleton<WebhookSender>();
+        services.AddSingleton<Alerts>();
         services.AddSingleton<CallAdmission>();
         services.AddSingleton<Captures>();
         services.AddSingleton<TranscriptImports>();
@@ -44,6 +48,8 @@ public static class VoxbaseServices
         services.AddHostedService<PartitionsJob>();
         services.AddHostedService<RecoveryJob>();
         services.AddHostedService<SidebandsJob>();
+        services.AddHostedService<BudgetWatchJob>();
+        services.AddHostedService<AlertsJob>();
         return services;
     }
 

@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Logging.Abstractions;
 using Npgsql;
 using Voxbase.Capture;
 using Voxbase.Data;
@@ -19,6 +20,8 @@ public sealed class TestDatabase : IAsyncDisposable
         Users = new Users(Database);
         Prices = new PriceBook(Database);
         Charges = new Charges(Database);
+        Budgets = new Budgets(Database, Options, Time);
+        Alerts = new Alerts(Database, new WebhookSender(Options, Time), [], Options, NullLogger<Alerts>.Instance);
         Captures = new Captures(Database, Conversations, Time);
         Options.Recording.SpoolFolder ??= Path.Combine(Path.GetTempPath(), "voxbase-spool-" + Guid.NewGuid().ToString("n"));
         Recorders = new LiveRecorders(Captures, Conversations, new CallAdmission(new RunningCalls()), Options, Time);
@@ -56,6 +59,10 @@ public sealed class TestDatabase : IAsyncDisposable
 
     /// <inheritdoc cref="Partitions"/>
     public LiveRecorders Recorders { get; }
+    public Budgets Budgets { get; }
+
+    /// <inheritdoc cref="Partitions"/>
+    public Alerts Alerts { get; }
 
     /// <summary>A new user.</summary>
     public async Task<Caller> NewUserAsync(bool isAdmin = false)

@@ -199,7 +199,7 @@ internal static class ApiDescription
             Name = part.Trim('{', '}'),
             In = ParameterLocation.Path,
             Required = true,
-            Schema = new OpenApiSchema { Type = JsonSchemaType.String, Format = part == "{call_id}" ? null : "uuid" },
+            Schema = new OpenApiSchema { Type = JsonSchemaType.String, Format = part is "{call_id}" or "{tier}" or "{rule}" ? null : "uuid" },
         });
 
     private static OpenApiSchema Spelled(Type type) =>

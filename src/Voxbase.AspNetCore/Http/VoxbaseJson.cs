@@ -33,6 +33,9 @@ public static class VoxbaseJson
         options.Converters.Add(new NamedConverter<ParticipantType>(JsonNamingPolicy.SnakeCaseLower));
         options.Converters.Add(new NamedConverter<CleaningLevel>(JsonNamingPolicy.SnakeCaseLower));
         options.Converters.Add(new NamedConverter<Confidence>(JsonNamingPolicy.SnakeCaseUpper));
+        options.Converters.Add(new NamedConverter<OnExceed>(JsonNamingPolicy.SnakeCaseLower));
+        options.Converters.Add(new NamedConverter<UserTier>(JsonNamingPolicy.SnakeCaseLower));
+        options.Converters.Add(new NamedConverter<AlertSeverity>(JsonNamingPolicy.SnakeCaseLower));
         options.Converters.Add(new MomentConverter());
         return options;
     }
@@ -128,6 +131,20 @@ public static class VoxbaseJson
 [JsonSerializable(typeof(CallAttachment))]
 [JsonSerializable(typeof(IncomingCall))]
 [JsonSerializable(typeof(PriceList))]
+[JsonSerializable(typeof(BudgetList))]
+[JsonSerializable(typeof(BudgetChange))]
+[JsonSerializable(typeof(BudgetOverride))]
+[JsonSerializable(typeof(BudgetPosition))]
+[JsonSerializable(typeof(BudgetWindow))]
+[JsonSerializable(typeof(AlertPage))]
+[JsonSerializable(typeof(AlertDone))]
+[JsonSerializable(typeof(AlertRule))]
+[JsonSerializable(typeof(AlertRuleList))]
+[JsonSerializable(typeof(AlertRuleChange))]
+[JsonSerializable(typeof(AlertEndpoint))]
+[JsonSerializable(typeof(AlertEndpointList))]
+[JsonSerializable(typeof(NewAlertEndpoint))]
+[JsonSerializable(typeof(DeliveryAttempt))]
 [JsonSerializable(typeof(ConversationStateChange))]
 [JsonSerializable(typeof(ConversationActivation))]
 [JsonSerializable(typeof(ConversationEnd))]

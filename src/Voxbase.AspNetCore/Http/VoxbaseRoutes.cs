@@ -112,6 +112,8 @@ internal sealed class VoxbaseRoutes(IEndpointRouteBuilder endpoints, Tokens toke
             return Add(HttpMethods.Get, sockets.Build(), operation: null);
         }
 
+        public RoutePath Delete(Func<Request, Task> handler, Operation operation) => Add(HttpMethods.Delete, routes.Authenticating(handler), operation);
+
         /// <summary>For everybody, without a token.</summary>
         public RoutePath GetOpen(RequestDelegate handler, Operation? operation = null) =>
             Add(HttpMethods.Get, routes.Catching(handler), operation is null ? null : operation with { IsOpen = true });

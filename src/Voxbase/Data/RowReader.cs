@@ -18,6 +18,8 @@ internal struct RowReader(NpgsqlDataReader row)
 
     public decimal? Numeric() => row.IsDBNull(column++) ? null : row.GetDecimal(column - 1);
 
+    public DateOnly Date() => row.GetFieldValue<DateOnly>(column++);
+
     public bool Boolean() => row.GetBoolean(column++);
 
     public DateTimeOffset? Time() =>

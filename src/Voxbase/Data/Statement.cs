@@ -24,6 +24,8 @@ internal static class Parameter
 
     public static NpgsqlParameter Numeric(decimal? value) => Of(NpgsqlDbType.Numeric, value);
 
+    public static NpgsqlParameter Double(double? value) => Of(NpgsqlDbType.Double, value);
+
     public static NpgsqlParameter Boolean(bool? value) => Of(NpgsqlDbType.Boolean, value);
 
     public static NpgsqlParameter Date(DateOnly value) => Of<DateOnly>(NpgsqlDbType.Date, value);
@@ -33,6 +35,8 @@ internal static class Parameter
     public static NpgsqlParameter Uuids<T>(IReadOnlyList<T> rows, Func<T, Guid?> value) => Array(NpgsqlDbType.Uuid, rows, value);
 
     public static NpgsqlParameter Texts<T>(IReadOnlyList<T> rows, Func<T, string?> value) => Array(NpgsqlDbType.Text, rows, value);
+
+    public static NpgsqlParameter NoTexts() => Null(NpgsqlDbType.Array | NpgsqlDbType.Text);
 
     public static NpgsqlParameter Jsons<T>(IReadOnlyList<T> rows, Func<T, string?> value) => Array(NpgsqlDbType.Jsonb, rows, value);
 

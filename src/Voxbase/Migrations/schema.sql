@@ -21,11 +21,13 @@ grant usage on schema vox_private to authenticated, service_role, vox_writer;
 
 -- Types -----------------------------------------------------------------------------------------------------------------------------------
 
+create type vox.alert_severity as enum ('info', 'warning', 'critical');
 create type vox.cleaning_level as enum ('none', 'light', 'full');
 create type vox.confidence as enum ('HIGH', 'MEDIUM', 'LOW');
 create type vox.conversation_kind as enum ('realtime', 'call', 'clone', 'transcript', 'agent');
 create type vox.conversation_state as enum ('idle', 'listening', 'processing', 'speaking', 'interrupted', 'error');
 create type vox.conversation_status as enum ('pending', 'active', 'completed', 'failed');
+create type vox.on_exceed as enum ('stop', 'warn');
 create type vox.participant_type as enum ('user', 'agent', 'admin');
 create type vox.turn_role as enum ('user', 'assistant', 'system', 'tool');
 create type vox.user_role as enum ('user', 'admin');
@@ -102,6 +104,23 @@ $function$;
 comment on function vox.uuid_v7_floor(timestamp with time zone) is 'The lowest uuid of that moment: a range of times is the range of ids between two floors.';
 grant execute on function vox.uuid_v7_floor(timestamp with time zone) to authenticated, service_role;
 
+CREATE OR REPLACE FUNCTION vox_private.audit_change()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  changed jsonb := case when tg_op = 'DELETE' then pg_catalog.to_jsonb(old) else pg_catalog.to_jsonb(new) end;
+begin
+  insert into vox.audit_log (actor_id, actor_role, action, resource)
+  values (auth.uid(), coalesce(auth.role(), session_user::text), tg_argv[0] || '.' || lower(tg_op),
+    tg_table_name || '/' || coalesce(changed ->> 'user_id', changed ->> 'tier', changed ->> 'name', changed ->> 'id'));
+  return null;
+end
+$function$;
+revoke execute on function vox_private.audit_change() from public;
+
 CREATE OR REPLACE FUNCTION vox_private.audit_read(conversation uuid)
  RETURNS void
  LANGUAGE sql
@@ -117,6 +136,43 @@ AS $function$
 $function$;
 revoke execute on function vox_private.audit_read(uuid) from public;
 grant execute on function vox_private.audit_read(uuid) to authenticated, service_role;
+
+CREATE OR REPLACE FUNCTION vox_private.budget_month(moment timestamp with time zone)
+ RETURNS date
+ LANGUAGE sql
+ STABLE PARALLEL SAFE STRICT
+ SET search_path TO ''
+AS $function$
+  select vox_private.month_of(moment, w.time_zone, w.first_day) from vox.budget_window w
+$function$;
+revoke execute on function vox_private.budget_month(timestamp with time zone) from public;
+grant execute on function vox_private.budget_month(timestamp with time zone) to authenticated, service_role;
+
+CREATE OR REPLACE FUNCTION vox_private.budget_window_changed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  perform vox_private.recount_spend(null);
+  return null;
+end
+$function$;
+revoke execute on function vox_private.budget_window_changed() from public;
+
+CREATE OR REPLACE FUNCTION vox_private.budget_window_changing()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  perform pg_catalog.now() at time zone new.time_zone;
+  new.updated_at := pg_catalog.now();
+  return new;
+end
+$function$;
+revoke execute on function vox_private.budget_window_changing() from public;
 
 CREATE OR REPLACE FUNCTION vox_private.charges_added()
  RETURNS trigger
@@ -157,6 +213,89 @@ begin
 end
 $function$;
 revoke execute on function vox_private.charges_added() from public;
+
+CREATE OR REPLACE FUNCTION vox_private.charges_moved()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  perform vox_private.recount_spend(array(
+    select o.user_id from charges_before o where o.user_id is not null
+    union select n.user_id from charges_after n where n.user_id is not null));
+  return null;
+end
+$function$;
+revoke execute on function vox_private.charges_moved() from public;
+
+CREATE OR REPLACE FUNCTION vox_private.charges_spent()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+ SET enable_seqscan TO 'off'
+AS $function$
+declare
+  zone text;
+  day integer;
+begin
+  select w.time_zone, w.first_day into zone, day from vox.budget_window w;
+
+  insert into vox.monthly_spend as m (user_id, month, amount_usd, tokens, conversations)
+  select a.user_id, a.month, sum(a.amount_usd), sum(a.tokens),
+    count(*) filter (where not exists (
+      select from vox.charges c
+      where c.conversation_id = a.conversation_id and c.user_id = a.user_id and c.id <> all (a.ids)
+        and vox_private.month_of(c.charged_at, zone, day) = a.month))
+  from (
+    select c.user_id, c.conversation_id, vox_private.month_of(c.charged_at, zone, day) as month,
+      coalesce(sum(c.amount_usd), 0) as amount_usd,
+      coalesce(sum(c.quantity) filter (where c.meter like '%.input.%' or c.meter like '%.output.%'), 0) as tokens,
+      array_agg(c.id) as ids
+    from added_charges c
+    where c.user_id is not null
+    group by 1, 2, 3
+  ) a
+  group by a.user_id, a.month
+  order by a.user_id, a.month
+  on conflict (user_id, month) do update set
+    amount_usd = m.amount_usd + excluded.amount_usd,
+    tokens = m.tokens + excluded.tokens,
+    conversations = m.conversations + excluded.conversations,
+    updated_at = pg_catalog.now();
+
+  -- What a call holds is used up by what it is charged. Under the lock of the user's sum, so that what is read here stays true.
+  if exists (
+    select from added_charges a
+    join vox.reservations r on r.conversation_id = a.conversation_id and r.user_id = a.user_id
+    where r.held_usd > 0
+  ) then
+    perform from vox.reserved_spend s
+    where s.user_id in (select a.user_id from added_charges a)
+    order by s.user_id
+    for no key update;
+
+    with used as (
+      select r.conversation_id, r.user_id, least(r.held_usd, a.amount_usd) as amount_usd
+      from (
+        select c.conversation_id, c.user_id, sum(c.amount_usd) as amount_usd from added_charges c group by 1, 2
+      ) a
+      join vox.reservations r on r.conversation_id = a.conversation_id and r.user_id = a.user_id
+      where a.amount_usd > 0 and r.held_usd > 0
+    ), settled as (
+      update vox.reservations r set held_usd = r.held_usd - u.amount_usd
+      from used u
+      where r.conversation_id = u.conversation_id and r.user_id = u.user_id
+    )
+    update vox.reserved_spend s set reserved_usd = s.reserved_usd - u.amount_usd, updated_at = pg_catalog.now()
+    from (select user_id, sum(amount_usd) as amount_usd from used group by user_id) u
+    where s.user_id = u.user_id;
+  end if;
+  return null;
+end
+$function$;
+revoke execute on function vox_private.charges_spent() from public;
 
 CREATE OR REPLACE FUNCTION vox_private.conversation_deleted()
  RETURNS trigger
@@ -255,6 +394,29 @@ begin
 end
 $function$;
 revoke execute on function vox_private.conversation_starting() from public;
+
+CREATE OR REPLACE FUNCTION vox_private.drop_lapsed(payer uuid)
+ RETURNS integer
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+ SET enable_seqscan TO 'off'
+AS $function$
+declare
+  lapsed integer;
+  held numeric;
+begin
+  with gone as (
+    delete from vox.reservations where user_id = payer and lapses_at <= pg_catalog.now() returning held_usd
+  )
+  select count(*), sum(held_usd) into lapsed, held from gone;
+  if lapsed > 0 then
+    update vox.reserved_spend set reserved_usd = reserved_usd - held, updated_at = pg_catalog.now() where user_id = payer;
+  end if;
+  return lapsed;
+end
+$function$;
+revoke execute on function vox_private.drop_lapsed(uuid) from public;
 
 CREATE OR REPLACE FUNCTION vox_private.ensure_current_user()
  RETURNS void
@@ -390,6 +552,18 @@ $function$;
 revoke execute on function vox_private.is_admin() from public;
 grant execute on function vox_private.is_admin() to authenticated, service_role, vox_writer;
 
+CREATE OR REPLACE FUNCTION vox_private.month_of(moment timestamp with time zone, time_zone text, first_day integer)
+ RETURNS date
+ LANGUAGE sql
+ STABLE PARALLEL SAFE STRICT
+ SET search_path TO ''
+AS $function$
+  select (date_trunc('month', (moment at time zone time_zone) - (first_day - 1) * interval '1 day'))::date + (first_day - 1)
+$function$;
+comment on function vox_private.month_of(timestamp with time zone,text,integer) is 'The first day of the budget month that holds the moment.';
+revoke execute on function vox_private.month_of(timestamp with time zone,text,integer) from public;
+grant execute on function vox_private.month_of(timestamp with time zone,text,integer) to authenticated, service_role;
+
 CREATE OR REPLACE FUNCTION vox_private.number_turn()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -419,6 +593,72 @@ $function$;
 comment on function vox_private.number_turn() is 'Owner and number for a turn that comes without; the library gives both and never pays for this.';
 revoke execute on function vox_private.number_turn() from public;
 
+CREATE OR REPLACE FUNCTION vox_private.recount_spend(only_users uuid[])
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  -- Nobody charges meanwhile.
+  lock table vox.charges in share row exclusive mode;
+  delete from vox.monthly_spend where only_users is null or user_id = any (only_users);
+  insert into vox.monthly_spend (user_id, month, amount_usd, tokens, conversations)
+  select c.user_id, vox_private.month_of(c.charged_at, w.time_zone, w.first_day), coalesce(sum(c.amount_usd), 0),
+    coalesce(sum(c.quantity) filter (where c.meter like '%.input.%' or c.meter like '%.output.%'), 0),
+    count(distinct c.conversation_id)
+  from vox.charges c
+  cross join vox.budget_window w
+  where c.user_id is not null and (only_users is null or c.user_id = any (only_users))
+  group by 1, 2;
+end
+$function$;
+revoke execute on function vox_private.recount_spend(uuid[]) from public;
+
+CREATE OR REPLACE FUNCTION vox_private.release_lapsed()
+ RETURNS integer
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  payer uuid;
+  released integer := 0;
+begin
+  for payer in select distinct r.user_id from vox.reservations r where r.lapses_at <= pg_catalog.now() order by r.user_id loop
+    perform from vox.reserved_spend s where s.user_id = payer for no key update;
+    released := released + vox_private.drop_lapsed(payer);
+  end loop;
+  return released;
+end
+$function$;
+revoke execute on function vox_private.release_lapsed() from public;
+grant execute on function vox_private.release_lapsed() to service_role;
+
+CREATE OR REPLACE FUNCTION vox_private.release_spend(call uuid)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+ SET enable_seqscan TO 'off'
+AS $function$
+declare
+  payer uuid;
+  held numeric;
+begin
+  perform pg_catalog.set_config('synchronous_commit', 'off', true);
+  for payer in select r.user_id from vox.reservations r where r.conversation_id = call order by r.user_id loop
+    perform from vox.reserved_spend s where s.user_id = payer for no key update;
+    delete from vox.reservations r where r.conversation_id = call and r.user_id = payer returning r.held_usd into held;
+    if found then
+      update vox.reserved_spend s set reserved_usd = s.reserved_usd - held, updated_at = pg_catalog.now() where s.user_id = payer;
+    end if;
+  end loop;
+end
+$function$;
+revoke execute on function vox_private.release_spend(uuid) from public;
+grant execute on function vox_private.release_spend(uuid) to service_role;
+
 CREATE OR REPLACE FUNCTION vox_private.require_end(status vox.conversation_status, ended_at timestamp with time zone)
  RETURNS void
  LANGUAGE plpgsql
@@ -434,6 +674,88 @@ end
 $function$;
 revoke execute on function vox_private.require_end(vox.conversation_status,timestamp with time zone) from public;
 grant execute on function vox_private.require_end(vox.conversation_status,timestamp with time zone) to authenticated, service_role;
+
+CREATE OR REPLACE FUNCTION vox_private.reserve_spend(call uuid, payer uuid, amount numeric, lapse interval, OUT user_id uuid, OUT month date, OUT limit_usd numeric, OUT alert_ratio numeric, OUT on_exceed text, OUT spent_usd numeric, OUT reserved_usd numeric, OUT held_usd numeric)
+ RETURNS SETOF record
+ LANGUAGE plpgsql
+ SECURITY DEFINER ROWS 1
+ SET search_path TO ''
+ SET enable_seqscan TO 'off'
+AS $function$
+declare
+  stand record;
+  is_over boolean;
+  added numeric;
+begin
+  -- Not worth a flush of its own: the next durable commit, of the conversation or its first charge, carries it to the disk, and a crash
+  -- before that takes the call's beginning with it.
+  perform pg_catalog.set_config('synchronous_commit', 'off', true);
+  -- A running call is known by its conversation alone; one that is over holds nothing.
+  if payer is null then
+    select c.user_id, c.ended_at is not null into payer, is_over from vox.conversations c where c.id = call;
+    if is_over then
+      perform vox_private.release_spend(call);
+      return;
+    end if;
+    if payer is null then
+      select r.user_id into payer from vox.reservations r where r.conversation_id = call limit 1;
+    end if;
+    if payer is null then
+      return;
+    end if;
+  end if;
+
+  -- Whoever reserves for this user waits here. What follows are statements of their own, so they see what the others did.
+  perform from vox.reserved_spend s where s.user_id = payer for no key update;
+  if not found then
+    insert into vox.reserved_spend (user_id) values (payer) on conflict do nothing;
+    perform from vox.reserved_spend s where s.user_id = payer for no key update;
+  end if;
+  if exists (select from vox.reservations r where r.user_id = payer and r.lapses_at <= pg_catalog.now()) then
+    perform vox_private.drop_lapsed(payer);
+  end if;
+
+  select r.held_usd into held_usd from vox.reservations r where r.conversation_id = call and r.user_id = payer;
+  select p.month, p.limit_usd, p.alert_ratio, p.on_exceed, p.spent_usd, p.reserved_usd into stand
+  from vox.budget_positions p where p.user_id = payer;
+  if not found then
+    -- Known only by their token so far, and so of the tier that users begin with.
+    select vox_private.budget_month(pg_catalog.now()) as month, b.limit_usd, b.alert_ratio, b.on_exceed, 0::numeric as spent_usd,
+      s.reserved_usd
+    into stand
+    from vox.reserved_spend s left join vox.budgets b on b.tier = 'free'
+    where s.user_id = payer;
+  end if;
+
+  if (held_usd is null or held_usd < amount / 2)
+    and (stand.on_exceed = 'warn' or stand.spent_usd + stand.reserved_usd < stand.limit_usd) then
+    added := amount - coalesce(held_usd, 0);
+  end if;
+  if held_usd is null and added is not null then
+    insert into vox.reservations (conversation_id, user_id, held_usd, lapses_at)
+    values (call, payer, added, pg_catalog.now() + lapse);
+  elsif held_usd is not null then
+    update vox.reservations r set held_usd = r.held_usd + coalesce(added, 0), lapses_at = pg_catalog.now() + lapse
+    where r.conversation_id = call and r.user_id = payer;
+  end if;
+  if added is not null then
+    update vox.reserved_spend s set reserved_usd = s.reserved_usd + added, updated_at = pg_catalog.now() where s.user_id = payer;
+  end if;
+
+  user_id := payer;
+  month := stand.month;
+  limit_usd := stand.limit_usd;
+  alert_ratio := stand.alert_ratio;
+  on_exceed := stand.on_exceed;
+  spent_usd := stand.spent_usd;
+  reserved_usd := stand.reserved_usd + coalesce(added, 0);
+  held_usd := coalesce(held_usd + coalesce(added, 0), added);
+  return next;
+end
+$function$;
+comment on function vox_private.reserve_spend(uuid,uuid,numeric,interval) is 'Where the payer stands with this call''s reservation made or kept. held_usd is null when the call holds none: there was no room.';
+revoke execute on function vox_private.reserve_spend(uuid,uuid,numeric,interval) from public;
+grant execute on function vox_private.reserve_spend(uuid,uuid,numeric,interval) to service_role;
 
 CREATE OR REPLACE FUNCTION vox_private.seconds_between(since timestamp with time zone, until timestamp with time zone)
  RETURNS integer
@@ -684,6 +1006,99 @@ revoke execute on function vox_private.usage_events_changed() from public;
 
 -- Tables ----------------------------------------------------------------------------------------------------------------------------------
 
+create table vox.alert_deliveries (
+  id uuid not null default vox.uuid_v7(),
+  alert_id uuid not null,
+  endpoint_id uuid not null,
+  event text not null,
+  attempts integer not null default 0,
+  next_attempt_at timestamp with time zone not null default now(),
+  delivered_at timestamp with time zone,
+  dead_at timestamp with time zone,
+  last_error text,
+  created_at timestamp with time zone not null default now(),
+  constraint alert_deliveries_pkey PRIMARY KEY (id),
+  constraint alert_deliveries_once UNIQUE (alert_id, endpoint_id, event),
+  constraint alert_deliveries_event_known CHECK ((event = ANY (ARRAY['alert.opened'::text, 'alert.resolved'::text])))
+);
+comment on table vox.alert_deliveries is 'What is to be told to whom: written with the alert, sent afterwards, again until it was taken.';
+comment on column vox.alert_deliveries.id is 'The webhook-id: the same at every attempt, so that the receiver can tell a repetition.';
+comment on column vox.alert_deliveries.next_attempt_at is 'When it is due; moved on while a server is sending it.';
+comment on column vox.alert_deliveries.dead_at is 'Given up after too many attempts.';
+comment on column vox.alert_deliveries.last_error is 'The status, or the kind of failure, of the last attempt.';
+CREATE INDEX alert_deliveries_due_idx ON vox.alert_deliveries USING btree (next_attempt_at) WHERE ((delivered_at IS NULL) AND (dead_at IS NULL));
+CREATE INDEX alert_deliveries_endpoint_idx ON vox.alert_deliveries USING btree (endpoint_id);
+
+create table vox.alert_endpoints (
+  id uuid not null default vox.uuid_v7(),
+  url text not null,
+  secret text not null,
+  rules text[],
+  is_enabled boolean not null default true,
+  created_at timestamp with time zone not null default now(),
+  constraint alert_endpoints_pkey PRIMARY KEY (id),
+  constraint alert_endpoints_secret_shape CHECK ((secret ~ '^whsec_[A-Za-z0-9+/]{32,88}={0,2}$'::text)),
+  constraint alert_endpoints_url_shape CHECK (((url ~ '^https?://'::text) AND (length(url) <= 2000)))
+);
+comment on table vox.alert_endpoints is 'Webhooks that alerts are delivered to. Only admins and the service see them, as the secret signs deliveries.';
+comment on column vox.alert_endpoints.secret is 'Standard Webhooks: whsec_ and the base64 of the HMAC-SHA256 key.';
+comment on column vox.alert_endpoints.rules is 'Alerts of these rules alone; null for all.';
+
+create table vox.alert_rules (
+  name text not null,
+  description text not null,
+  measure text not null,
+  scope text not null,
+  threshold numeric not null,
+  resolve_ratio numeric not null default 0.9,
+  window_minutes integer not null default 60,
+  min_samples integer not null default 1,
+  every_seconds integer not null default 60,
+  severity vox.alert_severity not null default 'warning'::vox.alert_severity,
+  is_enabled boolean not null default true,
+  evaluated_at timestamp with time zone,
+  created_at timestamp with time zone not null default now(),
+  updated_at timestamp with time zone not null default now(),
+  constraint alert_rules_pkey PRIMARY KEY (name),
+  constraint alert_rules_every_seconds_range CHECK (((every_seconds >= 0) AND (every_seconds <= 86400))),
+  constraint alert_rules_min_samples_positive CHECK ((min_samples >= 1)),
+  constraint alert_rules_name_shape CHECK ((name ~ '^[a-z][a-z0-9_]{0,62}$'::text)),
+  constraint alert_rules_resolve_ratio_range CHECK (((resolve_ratio > (0)::numeric) AND (resolve_ratio <= (1)::numeric))),
+  constraint alert_rules_threshold_range CHECK (((threshold >= (0)::numeric) AND (threshold < ('1000000000000'::bigint)::numeric))),
+  constraint alert_rules_window_minutes_range CHECK (((window_minutes >= 1) AND (window_minutes <= 44640)))
+);
+comment on table vox.alert_rules is 'What is watched: a named measurement, for whom it is taken, and from which value on it is an alert.';
+comment on column vox.alert_rules.measure is 'What is measured; a high value is the bad one.';
+comment on column vox.alert_rules.scope is 'What a value is taken for: installation, user, kind, model or conversation.';
+comment on column vox.alert_rules.threshold is 'An alert opens when the value reaches it. A measurement may bring its own, as budgets do.';
+comment on column vox.alert_rules.resolve_ratio is 'It resolves below this part of the threshold: what lies between does neither.';
+comment on column vox.alert_rules.window_minutes is 'How far back is looked, where the measurement looks back.';
+comment on column vox.alert_rules.min_samples is 'With fewer observations in the window than these nothing is concluded.';
+comment on column vox.alert_rules.evaluated_at is 'Which server evaluates is settled by who moves this.';
+
+create table vox.alerts (
+  id uuid not null default vox.uuid_v7(),
+  rule text not null,
+  subject text not null,
+  user_id uuid,
+  severity vox.alert_severity not null,
+  value numeric not null,
+  threshold numeric not null,
+  message text not null,
+  opened_at timestamp with time zone not null default now(),
+  resolved_at timestamp with time zone,
+  acknowledged_at timestamp with time zone,
+  acknowledged_by uuid,
+  created_at timestamp with time zone not null default now(),
+  constraint alerts_pkey PRIMARY KEY (id)
+);
+comment on table vox.alerts is 'One row a crossing: opened when a value reaches its threshold, resolved when it has fallen well below.';
+comment on column vox.alerts.subject is 'What it is about, for example user/…/2026-11-01 or conversation/….';
+comment on column vox.alerts.user_id is 'The user it concerns, who sees it too; null for the installation''s.';
+comment on column vox.alerts.value is 'As it was when the alert opened.';
+CREATE UNIQUE INDEX alerts_open_key ON vox.alerts USING btree (rule, subject) WHERE (resolved_at IS NULL);
+CREATE INDEX alerts_user_id_idx ON vox.alerts USING btree (user_id, id DESC) WHERE (user_id IS NOT NULL);
+
 create table vox.audit_log (
   id uuid not null default vox.uuid_v7(),
   actor_id uuid,
@@ -703,6 +1118,51 @@ comment on column vox.audit_log.actor_id is 'The user, or null for the service i
 comment on column vox.audit_log.action is 'Subject and verb: user.login, document.upload, conversation.read.';
 comment on column vox.audit_log.resource is 'What was acted on, as table/id.';
 CREATE INDEX audit_log_actor_id_idx ON vox.audit_log USING btree (actor_id, id);
+
+create table vox.budget_window (
+  id boolean not null default true,
+  time_zone text not null default 'UTC'::text,
+  first_day integer not null default 1,
+  updated_at timestamp with time zone not null default now(),
+  constraint budget_window_pkey PRIMARY KEY (id),
+  constraint budget_window_first_day_range CHECK (((first_day >= 1) AND (first_day <= 28))),
+  constraint budget_window_single CHECK (id)
+);
+comment on table vox.budget_window is 'When a budget''s month begins. One row, in the database so that every server counts alike. Changing it counts all months again.';
+comment on column vox.budget_window.time_zone is 'Whose midnight it is, for example UTC or Europe/Berlin.';
+comment on column vox.budget_window.first_day is 'The day of the month on which it begins, 1 to 28; 1 is the calendar month.';
+
+create table vox.budgets (
+  id uuid not null default vox.uuid_v7(),
+  user_id uuid,
+  tier vox.user_tier,
+  limit_usd numeric(18,9),
+  alert_ratio numeric(5,4),
+  on_exceed vox.on_exceed,
+  override_limit_usd numeric(18,9),
+  override_until timestamp with time zone,
+  override_note text,
+  created_at timestamp with time zone not null default now(),
+  updated_at timestamp with time zone not null default now(),
+  constraint budgets_pkey PRIMARY KEY (id),
+  constraint budgets_tier_key UNIQUE (tier),
+  constraint budgets_user_id_key UNIQUE (user_id),
+  constraint budgets_alert_ratio_range CHECK (((alert_ratio > (0)::numeric) AND (alert_ratio <= (1)::numeric))),
+  constraint budgets_limit_range CHECK (((limit_usd >= (0)::numeric) AND (limit_usd < (1000000000)::numeric))),
+  constraint budgets_one_owner CHECK (((user_id IS NULL) <> (tier IS NULL))),
+  constraint budgets_override_note_length CHECK ((length(override_note) <= 1000)),
+  constraint budgets_override_of_user CHECK (((override_until IS NULL) OR (user_id IS NOT NULL))),
+  constraint budgets_override_range CHECK (((override_limit_usd >= (0)::numeric) AND (override_limit_usd < (1000000000)::numeric))),
+  constraint budgets_override_whole CHECK (((override_limit_usd IS NULL) = (override_until IS NULL))),
+  constraint budgets_tier_complete CHECK (((tier IS NULL) OR (ROW(limit_usd, alert_ratio, on_exceed) IS NOT NULL)))
+);
+comment on table vox.budgets is 'What may be spent in a month: a default for each tier, and what differs from it for single users.';
+comment on column vox.budgets.user_id is 'Whose it is; null for a tier''s default.';
+comment on column vox.budgets.tier is 'Which tier''s default it is; null for a user''s.';
+comment on column vox.budgets.limit_usd is 'US dollars a month; null in a user''s row: as the tier.';
+comment on column vox.budgets.alert_ratio is 'From which part of the limit on an alert is raised, above 0 to 1; null: as the tier.';
+comment on column vox.budgets.on_exceed is 'stop refuses new calls and ends running ones, warn only tells; null: as the tier.';
+comment on column vox.budgets.override_limit_usd is 'Another limit until override_until; then the former holds again by itself.';
 
 create table vox.charges (
   conversation_id uuid not null,
@@ -824,6 +1284,23 @@ comment on column vox.function_calls.name is 'Null where only the result was see
 comment on column vox.function_calls.arguments is 'As JSON; a JSON string where the model sent something that is not JSON.';
 CREATE INDEX function_calls_user_id_idx ON vox.function_calls USING btree (user_id, id DESC);
 
+create table vox.monthly_spend (
+  user_id uuid not null,
+  month date not null,
+  amount_usd numeric(18,9) not null default 0,
+  tokens numeric(20,6) not null default 0,
+  conversations integer not null default 0,
+  created_at timestamp with time zone not null default now(),
+  updated_at timestamp with time zone not null default now(),
+  constraint monthly_spend_pkey PRIMARY KEY (user_id, month)
+) with (fillfactor=70);
+comment on table vox.monthly_spend is 'What each user''s charges came to by budget month, kept as they arrive. Written by the database alone.';
+comment on column vox.monthly_spend.month is 'The month''s first day; by the time of the charge, not of its arrival.';
+comment on column vox.monthly_spend.amount_usd is 'Sum of the charges, corrections included.';
+comment on column vox.monthly_spend.tokens is 'Tokens charged, of every kind and modality.';
+comment on column vox.monthly_spend.conversations is 'Conversations with a charge in the month.';
+CREATE INDEX monthly_spend_month_idx ON vox.monthly_spend USING btree (month);
+
 create table vox.participants (
   conversation_id uuid not null,
   id uuid not null default vox.uuid_v7(),
@@ -895,6 +1372,30 @@ comment on column vox.provider_events.logged_at is 'The time of day on the clock
 comment on column vox.provider_events.offset_ms is 'Milliseconds on the clock of the log; null where the log has none.';
 comment on column vox.provider_events.payload is E'The event to the letter. Text, because jsonb refuses some of what providers send (\\u0000, lone surrogates).';
 create table vox.provider_events_default partition of vox.provider_events default;
+
+create table vox.reservations (
+  conversation_id uuid not null,
+  user_id uuid not null,
+  held_usd numeric(18,9) not null,
+  lapses_at timestamp with time zone not null,
+  created_at timestamp with time zone not null default now(),
+  constraint reservations_pkey PRIMARY KEY (conversation_id, user_id),
+  constraint reservations_held_not_negative CHECK ((held_usd >= (0)::numeric))
+) with (fillfactor=70);
+comment on table vox.reservations is 'What a running call holds of its payer''s budget. The conversation need not exist yet.';
+comment on column vox.reservations.held_usd is 'What is left of it: charges of the conversation use it up.';
+comment on column vox.reservations.lapses_at is 'From then on it counts no more, whether or not anybody has taken it away.';
+CREATE INDEX reservations_lapsing_idx ON vox.reservations USING btree (user_id, lapses_at);
+
+create table vox.reserved_spend (
+  user_id uuid not null,
+  reserved_usd numeric(18,9) not null default 0,
+  created_at timestamp with time zone not null default now(),
+  updated_at timestamp with time zone not null default now(),
+  constraint reserved_spend_pkey PRIMARY KEY (user_id),
+  constraint reserved_spend_not_negative CHECK ((reserved_usd >= (0)::numeric))
+) with (fillfactor=50);
+comment on table vox.reserved_spend is 'The sum of a user''s reservations, and the lock under which they change.';
 
 create table vox.turns (
   conversation_id uuid not null,
@@ -1032,8 +1533,44 @@ create table vox_private.migrations (
 );
 comment on table vox_private.migrations is 'Which migrations this database has had, with the SHA-256 of each file.';
 
+-- Views -----------------------------------------------------------------------------------------------------------------------------------
+
+create view vox.budget_positions with (security_invoker=true) as
+ SELECT u.id AS user_id,
+    u.email,
+    u.tier,
+    ( SELECT vox_private.budget_month(now()) AS budget_month) AS month,
+        CASE
+            WHEN b.override_until > now() THEN b.override_limit_usd
+            ELSE COALESCE(b.limit_usd, t.limit_usd, 500::numeric)
+        END AS limit_usd,
+    COALESCE(b.alert_ratio, t.alert_ratio, 0.8) AS alert_ratio,
+    COALESCE(b.on_exceed, t.on_exceed, 'stop'::vox.on_exceed) AS on_exceed,
+        CASE
+            WHEN b.override_until > now() THEN b.override_until
+            ELSE NULL::timestamp with time zone
+        END AS override_until,
+    COALESCE(s.amount_usd, 0::numeric) AS spent_usd,
+    GREATEST(0::numeric, COALESCE(r.reserved_usd, 0::numeric) - COALESCE(l.held_usd, 0::numeric)) AS reserved_usd,
+    COALESCE(s.tokens, 0::numeric) AS tokens,
+    COALESCE(s.conversations, 0) AS conversations
+   FROM vox.users u
+     LEFT JOIN vox.budgets b ON b.user_id = u.id
+     LEFT JOIN vox.budgets t ON t.tier = u.tier
+     LEFT JOIN vox.monthly_spend s ON s.user_id = u.id AND s.month = (( SELECT vox_private.budget_month(now()) AS budget_month))
+     LEFT JOIN vox.reserved_spend r ON r.user_id = u.id
+     LEFT JOIN LATERAL ( SELECT sum(reservations.held_usd) AS held_usd
+           FROM vox.reservations
+          WHERE reservations.user_id = u.id AND reservations.lapses_at <= now()) l ON true
+  WHERE u.deleted_at IS NULL;
+comment on view vox.budget_positions is 'Where each user stands this month: limit in force, spent, reserved.';
+
 -- References ------------------------------------------------------------------------------------------------------------------------------
 
+alter table vox.alert_deliveries add constraint alert_deliveries_alert_fkey FOREIGN KEY (alert_id) REFERENCES vox.alerts(id) ON DELETE CASCADE;
+alter table vox.alert_deliveries add constraint alert_deliveries_endpoint_fkey FOREIGN KEY (endpoint_id) REFERENCES vox.alert_endpoints(id) ON DELETE CASCADE;
+alter table vox.alerts add constraint alerts_rule_fkey FOREIGN KEY (rule) REFERENCES vox.alert_rules(name) ON DELETE CASCADE;
+alter table vox.budgets add constraint budgets_user_id_fkey FOREIGN KEY (user_id) REFERENCES vox.users(id) ON DELETE CASCADE;
 alter table vox.charges add constraint charges_conversation_fkey FOREIGN KEY (conversation_id, user_id) REFERENCES vox.conversations(id, user_id) ON UPDATE CASCADE;
 alter table vox.conversations add constraint conversations_user_id_fkey FOREIGN KEY (user_id) REFERENCES vox.users(id);
 alter table vox.function_calls add constraint function_calls_conversation_fkey FOREIGN KEY (conversation_id, user_id) REFERENCES vox.conversations(id, user_id) ON UPDATE CASCADE ON DELETE CASCADE;
@@ -1045,8 +1582,18 @@ alter table vox.usage_events add constraint usage_events_conversation_fkey FOREI
 
 -- Triggers --------------------------------------------------------------------------------------------------------------------------------
 
+CREATE TRIGGER alert_endpoints_audit AFTER INSERT OR DELETE OR UPDATE ON vox.alert_endpoints FOR EACH ROW EXECUTE FUNCTION vox_private.audit_change('alert_endpoint');
+CREATE TRIGGER alert_rules_audit AFTER INSERT OR DELETE OR UPDATE OF measure, scope, threshold, resolve_ratio, window_minutes, min_samples, every_seconds, severity, is_enabled ON vox.alert_rules FOR EACH ROW EXECUTE FUNCTION vox_private.audit_change('alert_rule');
+CREATE TRIGGER alert_rules_touch BEFORE UPDATE OF description, measure, scope, threshold, resolve_ratio, window_minutes, min_samples, every_seconds, severity, is_enabled ON vox.alert_rules FOR EACH ROW EXECUTE FUNCTION vox_private.touch_updated_at();
+CREATE TRIGGER budget_window_audit AFTER UPDATE ON vox.budget_window FOR EACH ROW EXECUTE FUNCTION vox_private.audit_change('budget_window');
+CREATE TRIGGER budget_window_changed AFTER UPDATE OF time_zone, first_day ON vox.budget_window FOR EACH ROW WHEN (((new.time_zone <> old.time_zone) OR (new.first_day <> old.first_day))) EXECUTE FUNCTION vox_private.budget_window_changed();
+CREATE TRIGGER budget_window_changing BEFORE UPDATE ON vox.budget_window FOR EACH ROW EXECUTE FUNCTION vox_private.budget_window_changing();
+CREATE TRIGGER budgets_audit AFTER INSERT OR DELETE OR UPDATE ON vox.budgets FOR EACH ROW EXECUTE FUNCTION vox_private.audit_change('budget');
+CREATE TRIGGER budgets_touch BEFORE UPDATE ON vox.budgets FOR EACH ROW EXECUTE FUNCTION vox_private.touch_updated_at();
 CREATE TRIGGER charges_added AFTER INSERT ON vox.charges REFERENCING NEW TABLE AS added_charges FOR EACH STATEMENT EXECUTE FUNCTION vox_private.charges_added();
 CREATE TRIGGER charges_fill_user BEFORE INSERT ON vox.charges FOR EACH ROW WHEN ((new.user_id IS NULL)) EXECUTE FUNCTION vox_private.fill_user_id();
+CREATE TRIGGER charges_moved AFTER UPDATE ON vox.charges REFERENCING OLD TABLE AS charges_before NEW TABLE AS charges_after FOR EACH STATEMENT EXECUTE FUNCTION vox_private.charges_moved();
+CREATE TRIGGER charges_spent AFTER INSERT ON vox.charges REFERENCING NEW TABLE AS added_charges FOR EACH STATEMENT EXECUTE FUNCTION vox_private.charges_spent();
 CREATE TRIGGER conversations_deleted AFTER DELETE ON vox.conversations FOR EACH ROW WHEN ((old.user_id IS NULL)) EXECUTE FUNCTION vox_private.conversation_deleted();
 CREATE TRIGGER conversations_moving BEFORE UPDATE OF status, state, user_id, kind, session_id, room_name, name, description, end_reason, connected_at, ended_at, asr_provider, asr_model, llm_provider, llm_model, tts_provider, tts_model, ai_agent_used, recording_file_id, transcript_file_id, summary, metadata, preferences, session_state, archived_at ON vox.conversations FOR EACH ROW EXECUTE FUNCTION vox_private.conversation_moving();
 CREATE TRIGGER conversations_owner_changed AFTER UPDATE OF user_id ON vox.conversations FOR EACH ROW WHEN (((old.user_id IS NULL) AND (new.user_id IS NOT NULL))) EXECUTE FUNCTION vox_private.conversation_owner_changed();
@@ -1070,6 +1617,55 @@ CREATE TRIGGER users_touch BEFORE UPDATE ON vox.users FOR EACH ROW EXECUTE FUNCT
 
 -- Policies --------------------------------------------------------------------------------------------------------------------------------
 
+alter table vox.alert_deliveries enable row level security;
+alter table vox.alert_deliveries force row level security;
+create policy alert_deliveries_select on vox.alert_deliveries for select to authenticated
+  using (( SELECT vox_private.is_admin() AS is_admin));
+create policy alert_deliveries_service on vox.alert_deliveries for all to service_role
+  using (true)
+  with check (true);
+
+alter table vox.alert_endpoints enable row level security;
+alter table vox.alert_endpoints force row level security;
+create policy alert_endpoints_delete on vox.alert_endpoints for delete to authenticated
+  using (( SELECT vox_private.is_admin() AS is_admin));
+create policy alert_endpoints_insert on vox.alert_endpoints for insert to authenticated
+  with check (( SELECT vox_private.is_admin() AS is_admin));
+create policy alert_endpoints_select on vox.alert_endpoints for select to authenticated
+  using (( SELECT vox_private.is_admin() AS is_admin));
+create policy alert_endpoints_service on vox.alert_endpoints for all to service_role
+  using (true)
+  with check (true);
+create policy alert_endpoints_update on vox.alert_endpoints for update to authenticated
+  using (( SELECT vox_private.is_admin() AS is_admin))
+  with check (( SELECT vox_private.is_admin() AS is_admin));
+
+alter table vox.alert_rules enable row level security;
+alter table vox.alert_rules force row level security;
+create policy alert_rules_delete on vox.alert_rules for delete to authenticated
+  using (( SELECT vox_private.is_admin() AS is_admin));
+create policy alert_rules_insert on vox.alert_rules for insert to authenticated
+  with check (( SELECT vox_private.is_admin() AS is_admin));
+create policy alert_rules_select on vox.alert_rules for select to authenticated
+  using (( SELECT vox_private.is_admin() AS is_admin));
+create policy alert_rules_service on vox.alert_rules for all to service_role
+  using (true)
+  with check (true);
+create policy alert_rules_update on vox.alert_rules for update to authenticated
+  using (( SELECT vox_private.is_admin() AS is_admin))
+  with check (( SELECT vox_private.is_admin() AS is_admin));
+
+alter table vox.alerts enable row level security;
+alter table vox.alerts force row level security;
+create policy alerts_select on vox.alerts for select to authenticated
+  using (((user_id = ( SELECT auth.uid() AS uid)) OR ( SELECT vox_private.is_admin() AS is_admin)));
+create policy alerts_service on vox.alerts for all to service_role
+  using (true)
+  with check (true);
+create policy alerts_update on vox.alerts for update to authenticated
+  using (( SELECT vox_private.is_admin() AS is_admin))
+  with check (( SELECT vox_private.is_admin() AS is_admin));
+
 alter table vox.audit_log enable row level security;
 alter table vox.audit_log force row level security;
 create policy audit_log_select on vox.audit_log for select to authenticated
@@ -1077,6 +1673,34 @@ create policy audit_log_select on vox.audit_log for select to authenticated
 create policy audit_log_service on vox.audit_log for all to service_role
   using (true)
   with check (true);
+
+alter table vox.budget_window enable row level security;
+alter table vox.budget_window force row level security;
+create policy budget_window_select on vox.budget_window for select to authenticated
+  using (true);
+create policy budget_window_service on vox.budget_window for all to service_role
+  using (true)
+  with check (true);
+create policy budget_window_update on vox.budget_window for update to authenticated
+  using (( SELECT vox_private.is_admin() AS is_admin))
+  with check (( SELECT vox_private.is_admin() AS is_admin));
+
+alter table vox.budgets enable row level security;
+alter table vox.budgets force row level security;
+create policy budgets_delete on vox.budgets for delete to authenticated
+  using (((user_id IS NOT NULL) AND ( SELECT vox_private.is_admin() AS is_admin)));
+create policy budgets_insert on vox.budgets for insert to authenticated
+  with check (( SELECT vox_private.is_admin() AS is_admin));
+create policy budgets_select on vox.budgets for select to authenticated
+  using (((user_id = ( SELECT auth.uid() AS uid)) OR (tier IS NOT NULL) OR ( SELECT vox_private.is_admin() AS is_admin)));
+create policy budgets_service on vox.budgets for all to service_role
+  using (true)
+  with check (true);
+create policy budgets_service_delete on vox.budgets as restrictive for delete to service_role
+  using ((user_id IS NOT NULL));
+create policy budgets_update on vox.budgets for update to authenticated
+  using (( SELECT vox_private.is_admin() AS is_admin))
+  with check (( SELECT vox_private.is_admin() AS is_admin));
 
 alter table vox.charges enable row level security;
 alter table vox.charges force row level security;
@@ -1126,6 +1750,14 @@ create policy function_calls_update on vox.function_calls for update to authenti
   using (((user_id = ( SELECT auth.uid() AS uid)) OR ( SELECT vox_private.is_admin() AS is_admin)))
   with check (((user_id = ( SELECT auth.uid() AS uid)) OR ( SELECT vox_private.is_admin() AS is_admin)));
 
+alter table vox.monthly_spend enable row level security;
+alter table vox.monthly_spend force row level security;
+create policy monthly_spend_select on vox.monthly_spend for select to authenticated
+  using (((user_id = ( SELECT auth.uid() AS uid)) OR ( SELECT vox_private.is_admin() AS is_admin)));
+create policy monthly_spend_service on vox.monthly_spend for all to service_role
+  using (true)
+  with check (true);
+
 alter table vox.participants enable row level security;
 alter table vox.participants force row level security;
 create policy participants_insert on vox.participants for insert to authenticated
@@ -1164,6 +1796,22 @@ create policy provider_events_service on vox.provider_events for all to service_
 
 alter table vox.provider_events_default enable row level security;
 alter table vox.provider_events_default force row level security;
+
+alter table vox.reservations enable row level security;
+alter table vox.reservations force row level security;
+create policy reservations_select on vox.reservations for select to authenticated
+  using (((user_id = ( SELECT auth.uid() AS uid)) OR ( SELECT vox_private.is_admin() AS is_admin)));
+create policy reservations_service on vox.reservations for all to service_role
+  using (true)
+  with check (true);
+
+alter table vox.reserved_spend enable row level security;
+alter table vox.reserved_spend force row level security;
+create policy reserved_spend_select on vox.reserved_spend for select to authenticated
+  using (((user_id = ( SELECT auth.uid() AS uid)) OR ( SELECT vox_private.is_admin() AS is_admin)));
+create policy reserved_spend_service on vox.reserved_spend for all to service_role
+  using (true)
+  with check (true);
 
 alter table vox.turns enable row level security;
 alter table vox.turns force row level security;
@@ -1214,8 +1862,38 @@ alter table vox_private.migrations enable row level security;
 
 -- Grants ----------------------------------------------------------------------------------------------------------------------------------
 
+grant select on vox.alert_deliveries to authenticated, service_role;
+grant insert (alert_id, endpoint_id, event) on vox.alert_deliveries to service_role;
+grant update (attempts, next_attempt_at, delivered_at, dead_at, last_error) on vox.alert_deliveries to service_role;
+grant select, delete on vox.alert_endpoints to authenticated, service_role;
+grant insert (id, url, secret, rules) on vox.alert_endpoints to authenticated, service_role;
+grant update (is_enabled) on vox.alert_endpoints to authenticated, service_role;
+grant select, delete on vox.alert_rules to authenticated, service_role;
+
+grant insert (name, description, measure, scope, threshold, resolve_ratio, window_minutes, min_samples, every_seconds, severity,
+    is_enabled) on vox.alert_rules to authenticated, service_role;
+
+grant update (description, measure, scope, threshold, resolve_ratio, window_minutes, min_samples, every_seconds, severity, is_enabled) on
+    vox.alert_rules to authenticated;
+
+grant update (description, measure, scope, threshold, resolve_ratio, window_minutes, min_samples, every_seconds, severity, is_enabled,
+    evaluated_at) on vox.alert_rules to service_role;
+grant select on vox.alerts to authenticated, service_role;
+grant insert (id, rule, subject, user_id, severity, value, threshold, message) on vox.alerts to service_role;
+grant update (acknowledged_at, acknowledged_by) on vox.alerts to authenticated;
+grant update (resolved_at, acknowledged_at, acknowledged_by) on vox.alerts to service_role;
 grant select on vox.audit_log to authenticated;
 grant select, insert on vox.audit_log to service_role;
+grant select on vox.budget_positions to authenticated, service_role;
+grant select on vox.budget_window to authenticated, service_role;
+grant update (time_zone, first_day) on vox.budget_window to authenticated, service_role;
+grant select, delete on vox.budgets to authenticated, service_role;
+
+grant insert (user_id, tier, limit_usd, alert_ratio, on_exceed, override_limit_usd, override_until, override_note) on vox.budgets to
+    authenticated, service_role;
+
+grant update (limit_usd, alert_ratio, on_exceed, override_limit_usd, override_until, override_note) on vox.budgets to authenticated,
+    service_role;
 grant select on vox.charges to authenticated, service_role;
 
 grant insert (conversation_id, id, user_id, turn_id, stage, meter, provider, model, quantity, unit_price_usd, per, charged_at) on
@@ -1247,6 +1925,7 @@ grant insert (conversation_id, id, user_id, turn_id, call_id, name, arguments, r
 
 grant update (turn_id, name, arguments, result, status, error_message, execution_ms, started_at) on vox.function_calls to authenticated,
     service_role;
+grant select on vox.monthly_spend to authenticated, service_role;
 grant select on vox.participants to authenticated;
 grant select, delete on vox.participants to service_role;
 
@@ -1257,6 +1936,8 @@ grant update (user_id, name, type, kind, joined_at, left_at, is_muted, disconnec
 grant select, insert, update, delete on vox.prices to authenticated, service_role;
 grant select on vox.provider_events to authenticated;
 grant select, insert on vox.provider_events to service_role;
+grant select on vox.reservations to authenticated, service_role;
+grant select on vox.reserved_spend to authenticated, service_role;
 grant insert on vox.turns to vox_writer;
 grant select on vox.turns to authenticated, service_role;
 

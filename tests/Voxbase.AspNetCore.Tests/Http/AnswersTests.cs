@@ -192,12 +192,44 @@ public sealed class AnswersTests(TestCluster cluster)
         document["openapi"].GetString()!.ShouldStartWith("3.1");
         document["paths"].EnumerateObject().SelectMany(path => path.Value.EnumerateObject().Select(method => $"{method.Name} {path.Name}")).ShouldBe(
             [
-                "post /v1/conversations", "get /v1/conversations", "get /v1/conversations/{id}", "post /v1/conversations/{id}/turns",
-                "get /v1/conversations/{id}/turns", "post /v1/conversations/{id}/participants", "post /v1/conversations/{id}/participants/leave",
-                "post /v1/conversations/{id}/participants/{participant_id}/leave", "post /v1/conversations/{id}/function-calls",
-                "post /v1/conversations/{id}/function-calls/{call_id}/finish", "put /v1/conversations/{id}/state",
-                "post /v1/conversations/{id}/state", "post /v1/conversations/{id}/activate", "post /v1/conversations/{id}/end",
-                "get /v1/conversations/{id}/context", "post /v1/capture/openai", "post /v1/capture/transcripts", "get /v1/prices", "get /health", "get /ready",
+                "get /health",
+                "get /ready",
+                "get /v1/alerts",
+                "get /v1/alerts/rules",
+                "delete /v1/alerts/rules/{rule}",
+                "put /v1/alerts/rules/{rule}",
+                "get /v1/alerts/webhooks",
+                "post /v1/alerts/webhooks",
+                "delete /v1/alerts/webhooks/{id}",
+                "post /v1/alerts/webhooks/{id}/test",
+                "post /v1/alerts/{id}/acknowledge",
+                "get /v1/budgets",
+                "get /v1/budgets/position",
+                "put /v1/budgets/tiers/{tier}",
+                "delete /v1/budgets/users/{id}",
+                "put /v1/budgets/users/{id}",
+                "delete /v1/budgets/users/{id}/override",
+                "put /v1/budgets/users/{id}/override",
+                "get /v1/budgets/window",
+                "put /v1/budgets/window",
+                "post /v1/capture/openai",
+                "post /v1/capture/transcripts",
+                "get /v1/conversations",
+                "post /v1/conversations",
+                "get /v1/conversations/{id}",
+                "post /v1/conversations/{id}/activate",
+                "get /v1/conversations/{id}/context",
+                "post /v1/conversations/{id}/end",
+                "post /v1/conversations/{id}/function-calls",
+                "post /v1/conversations/{id}/function-calls/{call_id}/finish",
+                "post /v1/conversations/{id}/participants",
+                "post /v1/conversations/{id}/participants/leave",
+                "post /v1/conversations/{id}/participants/{participant_id}/leave",
+                "post /v1/conversations/{id}/state",
+                "put /v1/conversations/{id}/state",
+                "get /v1/conversations/{id}/turns",
+                "post /v1/conversations/{id}/turns",
+                "get /v1/prices",
             ],
             ignoreOrder: true);
         foreach (var path in document["paths"].EnumerateObject())
@@ -219,7 +251,7 @@ public sealed class AnswersTests(TestCluster cluster)
         turn.GetProperty("confidence").GetProperty("enum").EnumerateArray().Select(t => t.GetString()).ShouldBe(["HIGH", "MEDIUM", "LOW", null]);
         schemas.GetProperty("Conversation").GetProperty("properties").GetProperty("cost_usd").GetProperty("type").GetString().ShouldBe("string");
         document["tags"].EnumerateArray().Select(tag => tag.GetProperty("name").GetString())
-            .ShouldBe(["conversations", "turns", "participants", "functionCalls", "capture", "prices", "health", "ready"], ignoreOrder: true);
+            .ShouldBe(["conversations", "turns", "participants", "functionCalls", "capture", "prices", "budgets", "alerts", "health", "ready"], ignoreOrder: true);
         schemas.GetProperty("ErrorBody").GetProperty("properties").EnumerateObject().Select(p => p.Name).ShouldBe(["code", "message", "details", "hint"]);
         var text = document.Body.ToString();
         text.ShouldNotContain("rawText");

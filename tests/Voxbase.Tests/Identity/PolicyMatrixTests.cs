@@ -63,6 +63,51 @@ public sealed class PolicyMatrixTests(TestCluster cluster)
         charges          insert   no    no     no           no        no     yes
         charges          update   no    no     no           no        no     no
         charges          delete   no    no     no           no        no     no
+
+        budget_window    select   no    yes    yes          yes       yes    yes
+        budget_window    insert   no    no     no           no        no     no
+        budget_window    update   no    none   none         none      yes    yes
+        budget_window    delete   no    no     no           no        no     no
+
+        budgets          select   no    yes    none         none      yes    yes
+        budgets          insert   no    no     no           no        yes    yes
+        budgets          update   no    none   none         none      yes    yes
+        budgets          delete   no    none   none         none      yes    yes
+
+        monthly_spend    select   no    yes    none         none      yes    yes
+        monthly_spend    insert   no    no     no           no        no     no
+        monthly_spend    update   no    no     no           no        no     no
+        monthly_spend    delete   no    no     no           no        no     no
+
+        reserved_spend   select   no    yes    none         none      yes    yes
+        reserved_spend   insert   no    no     no           no        no     no
+        reserved_spend   update   no    no     no           no        no     no
+        reserved_spend   delete   no    no     no           no        no     no
+
+        reservations     select   no    yes    none         none      yes    yes
+        reservations     insert   no    no     no           no        no     no
+        reservations     update   no    no     no           no        no     no
+        reservations     delete   no    no     no           no        no     no
+
+        alert_rules      select   no    none   none         none      yes    yes
+        alert_rules      insert   no    no     no           no        yes    yes
+        alert_rules      update   no    none   none         none      yes    yes
+        alert_rules      delete   no    none   none         none      yes    yes
+
+        alerts           select   no    yes    none         none      yes    yes
+        alerts           insert   no    no     no           no        no     yes
+        alerts           update   no    none   none         none      yes    yes
+        alerts           delete   no    no     no           no        no     no
+
+        alert_endpoints  select   no    none   none         none      yes    yes
+        alert_endpoints  insert   no    no     no           no        yes    yes
+        alert_endpoints  update   no    none   none         none      yes    yes
+        alert_endpoints  delete   no    none   none         none      yes    yes
+
+        alert_deliveries select   no    none   none         none      yes    yes
+        alert_deliveries insert   no    no     no           no        no     yes
+        alert_deliveries update   no    no     no           no        no     yes
+        alert_deliveries delete   no    no     no           no        no     no
         """;
 
     // $1 the conversation, $2 its owner. Each statement is one attempt; what it does is undone.
@@ -131,6 +176,59 @@ public sealed class PolicyMatrixTests(TestCluster cluster)
             """,
         [("charges", "update")] = "update vox.charges set quantity = 0 where conversation_id = $1 and $2 is not null",
         [("charges", "delete")] = "delete from vox.charges where conversation_id = $1 and $2 is not null",
+
+        [("budget_window", "select")] = "select time_zone from vox.budget_window where ($1, $2) is not null",
+        [("budget_window", "insert")] = "insert into vox.budget_window (time_zone) select 'UTC' where ($1, $2) is not null",
+        [("budget_window", "update")] = "update vox.budget_window set time_zone = 'Europe/Berlin' where ($1, $2) is not null",
+        [("budget_window", "delete")] = "delete from vox.budget_window where ($1, $2) is not null",
+
+        [("budgets", "select")] = "select id from vox.budgets where user_id = $2 and $1 is not null",
+        [("budgets", "insert")] = "insert into vox.budgets (user_id, limit_usd) select vox.uuid_v7(), 1000000 where ($1, $2) is not null and false union all select (select id from vox.users where email = 'nobody@example.org'), 1 where ($1, $2) is not null",
+        [("budgets", "update")] = "update vox.budgets set limit_usd = 1000000 where user_id = $2 and $1 is not null",
+        [("budgets", "delete")] = "delete from vox.budgets where user_id = $2 and $1 is not null",
+
+        [("monthly_spend", "select")] = "select month from vox.monthly_spend where user_id = $2 and $1 is not null",
+        [("monthly_spend", "insert")] = "insert into vox.monthly_spend (user_id, month) select $2, '2020-01-01' where $1 is not null",
+        [("monthly_spend", "update")] = "update vox.monthly_spend set amount_usd = 0 where user_id = $2 and $1 is not null",
+        [("monthly_spend", "delete")] = "delete from vox.monthly_spend where user_id = $2 and $1 is not null",
+
+        [("reserved_spend", "select")] = "select reserved_usd from vox.reserved_spend where user_id = $2 and $1 is not null",
+        [("reserved_spend", "insert")] = "insert into vox.reserved_spend (user_id) select $1 where $2 is not null",
+        [("reserved_spend", "update")] = "update vox.reserved_spend set reserved_usd = 0 where user_id = $2 and $1 is not null",
+        [("reserved_spend", "delete")] = "delete from vox.reserved_spend where user_id = $2 and $1 is not null",
+
+        [("reservations", "select")] = "select held_usd from vox.reservations where conversation_id = $1 and $2 is not null",
+        [("reservations", "insert")] = "insert into vox.reservations (conversation_id, user_id, held_usd, lapses_at) select $2, $2, 1, now() where $1 is not null",
+        [("reservations", "update")] = "update vox.reservations set held_usd = 0 where conversation_id = $1 and $2 is not null",
+        [("reservations", "delete")] = "delete from vox.reservations where conversation_id = $1 and $2 is not null",
+
+        [("alert_rules", "select")] = "select name from vox.alert_rules where ($1, $2) is not null",
+        [("alert_rules", "insert")] = "insert into vox.alert_rules (name, description, measure, scope, threshold) select 'forged', 'f', 'm', 's', 1 where ($1, $2) is not null",
+        [("alert_rules", "update")] = "update vox.alert_rules set is_enabled = false where ($1, $2) is not null",
+        [("alert_rules", "delete")] = "delete from vox.alert_rules where ($1, $2) is not null",
+
+        [("alerts", "select")] = "select id from vox.alerts where user_id = $2 and $1 is not null",
+        [("alerts", "insert")] =
+            """
+            insert into vox.alerts (rule, subject, user_id, severity, value, threshold, message)
+            select 'daily_tokens', 'forged', $2, 'info', 1, 1, 'forged' where $1 is not null
+            """,
+        [("alerts", "update")] = "update vox.alerts set acknowledged_at = now() where user_id = $2 and $1 is not null",
+        [("alerts", "delete")] = "delete from vox.alerts where user_id = $2 and $1 is not null",
+
+        [("alert_endpoints", "select")] = "select secret from vox.alert_endpoints where ($1, $2) is not null",
+        [("alert_endpoints", "insert")] = "insert into vox.alert_endpoints (url, secret) select 'https://x.example', 'whsec_' || repeat('A', 44) where ($1, $2) is not null",
+        [("alert_endpoints", "update")] = "update vox.alert_endpoints set is_enabled = false where ($1, $2) is not null",
+        [("alert_endpoints", "delete")] = "delete from vox.alert_endpoints where ($1, $2) is not null",
+
+        [("alert_deliveries", "select")] = "select id from vox.alert_deliveries where ($1, $2) is not null",
+        [("alert_deliveries", "insert")] =
+            """
+            insert into vox.alert_deliveries (alert_id, endpoint_id, event)
+            select alert_id, endpoint_id, 'alert.resolved' from vox.alert_deliveries where ($1, $2) is not null
+            """,
+        [("alert_deliveries", "update")] = "update vox.alert_deliveries set attempts = 0 where ($1, $2) is not null",
+        [("alert_deliveries", "delete")] = "delete from vox.alert_deliveries where ($1, $2) is not null",
     };
 
     private static readonly string[] Verbs = ["select", "insert", "update", "delete"];
@@ -244,6 +342,20 @@ public sealed class PolicyMatrixTests(TestCluster cluster)
         await db.ExecuteAsync(
             Caller.Service,
             "insert into vox.audit_log (actor_id, actor_role, action) values ($1, 'authenticated', 'user.login')", Parameter.Uuid(owner.UserId));
+        await db.Budgets.SetAsync(Caller.Service, owner.UserId!.Value, new BudgetChange { LimitUsd = 100 }, Cancel);
+        await db.Budgets.ReserveAsync(owner.UserId!.Value, conversation, Cancel);
+        await db.ExecuteAsync(
+            Caller.Service, "insert into vox.alert_endpoints (url, secret) values ('https://a.example', 'whsec_' || repeat('A', 44))");
+        await db.ExecuteAsync(
+            Caller.Service,
+            """
+            insert into vox.alerts (rule, subject, user_id, severity, value, threshold, message)
+            values ('budget_alert', 'user/x', $1, 'info', 1, 1, 'm')
+            """,
+            Parameter.Uuid(owner.UserId));
+        await db.ExecuteAsync(
+            Caller.Service,
+            "insert into vox.alert_deliveries (alert_id, endpoint_id, event) select a.id, e.id, 'alert.opened' from vox.alerts a, vox.alert_endpoints e");
         return new Cast(conversation, owner, participant, await db.NewUserAsync(), await db.NewUserAsync(isAdmin: true));
     }
 

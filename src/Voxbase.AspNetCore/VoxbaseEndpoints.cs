@@ -30,7 +30,8 @@ public static class VoxbaseEndpoints
         var routes = new VoxbaseRoutes(endpoints, services.GetRequiredService<Tokens>(), MaxBodyBytes, logger);
         new ConversationEndpoints(services.GetRequiredService<Conversations>(), options).Map(routes);
         new CaptureEndpoints(services.GetRequiredService<Captures>()).Map(routes);
-        new PriceEndpoints(services.GetRequiredService<PriceBook>()).Map(routes);
+        new PriceEndpoints(services.GetRequiredService<PriceBook>(), services.GetRequiredService<PriceCheck>()).Map(routes);
+        new UsageEndpoints(services.GetRequiredService<Usage>()).Map(routes);
         new HealthEndpoints(services.GetRequiredService<Migrator>()).Map(routes);
         ApiDescription.Map(routes, services);
         routes.Close();

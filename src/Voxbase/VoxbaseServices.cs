@@ -29,11 +29,17 @@ public static class VoxbaseServices
         services.AddSingleton(provider => new Tokens(options, provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton<PriceBook>();
         services.AddSingleton<Charges>();
+        services.AddSingleton<Repricing>();
+        services.AddSingleton<PriceCheck>();
+        services.AddSingleton<Usage>();
+        services.AddSingleton<UsageFold>();
         services.AddSingleton<RunningCalls>();
         services.AddSingleton<CallAdmission>();
         services.AddSingleton<Captures>();
         services.AddHostedService<MigrationAtStart>();
         services.AddHostedService<PartitionsJob>();
+        services.AddHostedService<UsageFoldJob>();
+        services.AddHostedService<PriceCheckJob>();
         return services;
     }
 

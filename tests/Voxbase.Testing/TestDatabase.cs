@@ -19,6 +19,10 @@ public sealed class TestDatabase : IAsyncDisposable
         Users = new Users(Database);
         Prices = new PriceBook(Database);
         Charges = new Charges(Database);
+        Repricing = new Repricing(Database);
+        PriceCheck = new PriceCheck(Database, Time);
+        Usage = new Usage(Database, Time);
+        UsageFold = new UsageFold(Database, Options, Time);
         Captures = new Captures(Database, Conversations, Time);
     }
 
@@ -48,6 +52,18 @@ public sealed class TestDatabase : IAsyncDisposable
 
     /// <inheritdoc cref="Partitions"/>
     public Charges Charges { get; }
+
+    /// <inheritdoc cref="Partitions"/>
+    public Repricing Repricing { get; }
+
+    /// <inheritdoc cref="Partitions"/>
+    public PriceCheck PriceCheck { get; }
+
+    /// <inheritdoc cref="Partitions"/>
+    public Usage Usage { get; }
+
+    /// <inheritdoc cref="Partitions"/>
+    public UsageFold UsageFold { get; }
 
     /// <inheritdoc cref="Partitions"/>
     public Captures Captures { get; }

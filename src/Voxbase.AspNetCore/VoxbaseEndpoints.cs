@@ -41,6 +41,8 @@ public static class VoxbaseEndpoints
         new PriceEndpoints(services.GetRequiredService<PriceBook>()).Map(routes);
         new BudgetEndpoints(services.GetRequiredService<Budgets>()).Map(routes);
         new AlertEndpoints(services.GetRequiredService<Alerts>()).Map(routes);
+        new PriceEndpoints(services.GetRequiredService<PriceBook>(), services.GetRequiredService<PriceCheck>()).Map(routes);
+        new UsageEndpoints(services.GetRequiredService<Usage>()).Map(routes);
         new HealthEndpoints(services.GetRequiredService<Migrator>()).Map(routes);
         ApiDescription.Map(routes, services);
         routes.Close();

@@ -21,6 +21,12 @@ public static class ServerErrors
         "A file named on the command line does not exist or cannot be read.",
         "Check the path and its permissions; - reads the standard input.");
 
+    /// <summary>A file of prices that is none.</summary>
+    public static ErrorCode PriceFileInvalid { get; } = new(
+        "price_file_invalid", ErrorKind.Invalid,
+        "A file of prices cannot be read as CSV or JSON, or lacks a field; nothing was set.",
+        "The message and the details name each line. CSV has the heading provider,model,meter,unit_price_usd,per,valid_from,note; per and note may be left out.");
+
     /// <summary>A file that a command was to write.</summary>
     public static ErrorCode FileUnwritable { get; } = new(
         "file_unwritable", ErrorKind.Invalid,

@@ -20,6 +20,9 @@ public sealed class VoxbaseOptions
     /// <summary>Whose tokens are believed.</summary>
     public TokensOptions Tokens { get; } = new();
 
+    /// <summary>How statistics are kept.</summary>
+    public UsageOptions Usage { get; } = new();
+
     /// <summary>Where OpenAI is and who we are there.</summary>
     public OpenAiOptions OpenAi { get; } = new();
 
@@ -42,6 +45,7 @@ public sealed class VoxbaseOptions
         var faults = new List<string>();
         Conversations.Validate(faults.Add);
         Tokens.Validate(faults.Add);
+        Usage.Validate(faults.Add);
         OpenAi.Validate(faults.Add);
         Recording.Validate(faults.Add);
         Relay.Validate(faults.Add);

@@ -30,6 +30,10 @@ public static class VoxbaseServices
         services.AddSingleton(provider => new Tokens(options, provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton<PriceBook>();
         services.AddSingleton<Charges>();
+        services.AddSingleton<Repricing>();
+        services.AddSingleton<PriceCheck>();
+        services.AddSingleton<Usage>();
+        services.AddSingleton<UsageFold>();
         services.AddSingleton<RunningCalls>();
         services.AddSingleton<Budgets>();
         services.AddSingleton<BudgetWatch>();
@@ -50,6 +54,8 @@ public static class VoxbaseServices
         services.AddHostedService<SidebandsJob>();
         services.AddHostedService<BudgetWatchJob>();
         services.AddHostedService<AlertsJob>();
+        services.AddHostedService<UsageFoldJob>();
+        services.AddHostedService<PriceCheckJob>();
         return services;
     }
 

@@ -27,7 +27,7 @@ public static class Recount
             count(*) filter (where event_type = 'error') as errors
           from vox.usage_events group by conversation_id
         ), of_charges as (
-          select conversation_id, sum(amount_usd) as cost, count(*) filter (where unit_price_usd is null) as unpriced
+          select conversation_id, sum(amount_usd) as cost, sum((unit_price_usd is null)::integer - (corrects is not null and before_usd is null)::integer) as unpriced
           from vox.charges group by conversation_id
         ), of_calls as (
           select conversation_id, count(*) as calls from vox.function_calls group by conversation_id

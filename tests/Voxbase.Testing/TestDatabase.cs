@@ -22,6 +22,10 @@ public sealed class TestDatabase : IAsyncDisposable
         Charges = new Charges(Database);
         Budgets = new Budgets(Database, Options, Time);
         Alerts = new Alerts(Database, new WebhookSender(Options, Time), [], Options, NullLogger<Alerts>.Instance);
+        Repricing = new Repricing(Database);
+        PriceCheck = new PriceCheck(Database, Time);
+        Usage = new Usage(Database, Time);
+        UsageFold = new UsageFold(Database, Options, Time);
         Captures = new Captures(Database, Conversations, Time);
         Options.Recording.SpoolFolder ??= Path.Combine(Path.GetTempPath(), "voxbase-spool-" + Guid.NewGuid().ToString("n"));
         Recorders = new LiveRecorders(Captures, Conversations, new CallAdmission(new RunningCalls()), Options, Time);
@@ -53,6 +57,18 @@ public sealed class TestDatabase : IAsyncDisposable
 
     /// <inheritdoc cref="Partitions"/>
     public Charges Charges { get; }
+
+    /// <inheritdoc cref="Partitions"/>
+    public Repricing Repricing { get; }
+
+    /// <inheritdoc cref="Partitions"/>
+    public PriceCheck PriceCheck { get; }
+
+    /// <inheritdoc cref="Partitions"/>
+    public Usage Usage { get; }
+
+    /// <inheritdoc cref="Partitions"/>
+    public UsageFold UsageFold { get; }
 
     /// <inheritdoc cref="Partitions"/>
     public Captures Captures { get; }

@@ -256,6 +256,11 @@ internal readonly struct Query
             && DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, out var value) ? value
         : throw Wrong(name, text, "a time with its offset, like 2026-01-31T12:00:00Z");
 
+    public DateOnly? Day(string name) =>
+        Of(name) is not { } text ? null
+        : DateOnly.TryParseExact(text, "yyyy-MM-dd", CultureInfo.InvariantCulture, DateTimeStyles.None, out var value) ? value
+        : throw Wrong(name, text, "a day like 2026-01-31");
+
     private string? Of(string name) => query.TryGetValue(name, out var values) ? values[0] ?? "" : null;
 
     private static VoxbaseException Wrong(string name, string text, string expected) =>

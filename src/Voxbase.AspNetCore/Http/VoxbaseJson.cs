@@ -32,6 +32,8 @@ public static class VoxbaseJson
         options.Converters.Add(new NamedConverter<TurnRole>(JsonNamingPolicy.SnakeCaseLower));
         options.Converters.Add(new NamedConverter<ParticipantType>(JsonNamingPolicy.SnakeCaseLower));
         options.Converters.Add(new NamedConverter<CleaningLevel>(JsonNamingPolicy.SnakeCaseLower));
+        options.Converters.Add(new NamedConverter<UsageBy>(JsonNamingPolicy.SnakeCaseLower));
+        options.Converters.Add(new NamedConverter<PriceProblem>(JsonNamingPolicy.SnakeCaseLower));
         options.Converters.Add(new NamedConverter<Confidence>(JsonNamingPolicy.SnakeCaseUpper));
         options.Converters.Add(new NamedConverter<OnExceed>(JsonNamingPolicy.SnakeCaseLower));
         options.Converters.Add(new NamedConverter<UserTier>(JsonNamingPolicy.SnakeCaseLower));
@@ -145,6 +147,11 @@ public static class VoxbaseJson
 [JsonSerializable(typeof(AlertEndpointList))]
 [JsonSerializable(typeof(NewAlertEndpoint))]
 [JsonSerializable(typeof(DeliveryAttempt))]
+[JsonSerializable(typeof(Price))]
+[JsonSerializable(typeof(List<Price>))]
+[JsonSerializable(typeof(PriceImportResult))]
+[JsonSerializable(typeof(PriceFindings))]
+[JsonSerializable(typeof(UsageReport))]
 [JsonSerializable(typeof(ConversationStateChange))]
 [JsonSerializable(typeof(ConversationActivation))]
 [JsonSerializable(typeof(ConversationEnd))]

@@ -4,7 +4,7 @@ using Voxbase.Server.Terminal;
 
 namespace Voxbase.Server.Commands;
 
-/// <summary><c>voxbase prices [list|set]</c>: what models cost, and from when.</summary>
+/// <summary><c>voxbase prices [list|set|import|check|reprice]</c>: what models cost, and from when.</summary>
 internal static class PricesCommand
 {
     public static Command Create(Shell shell)
@@ -12,12 +12,18 @@ internal static class PricesCommand
         var model = new Option<string?>("--model") { Description = "Only models whose name begins so", HelpName = "name" };
         var list = new Command("list", "List the price book.") { model, shell.Json };
         list.SetAction((parsed, ct) => ListAsync(shell, parsed, parsed.GetValue(model), ct));
-        var command = new Command("prices", "The price book: what each model costs by meter, from which date on.") { list, Set(shell), shell.Json };
+        var replace = new Option<bool>("--replace") { Description = "Replace what is set for the same provider, model, meter and date" };
+        var command = new Command("prices", "The price book: what each model costs by meter, from which date on.")
+        {
+            list, Set(shell, replace), PricesImportCommand.Create(shell, replace), PricesCheckCommand.Create(shell), PricesRepriceCommand.Create(shell), shell.Json,
+        };
         command.SetAction((parsed, ct) => ListAsync(shell, parsed, null, ct));
         return shell.WithExamples(
             command,
             "voxbase prices list --model gpt-realtime",
-            "voxbase prices set --model gpt-realtime --meter llm.input.audio --price 30 --per 1000000 --from 2026-06-01");
+            "voxbase prices set --model gpt-realtime --meter llm.input.audio --price 30 --per 1000000 --from 2026-06-01",
+            "voxbase prices import contract.csv --dry-run",
+            "voxbase prices reprice --from 2026-05-01 --to 2026-06-01 --dry-run");
     }
 
     private static Task<int> ListAsync(Shell shell, ParseResult parsed, string? model, CancellationToken cancellationToken) =>
@@ -36,11 +42,11 @@ internal static class PricesCommand
             },
             cancellationToken);
 
-    private static Command Set(Shell shell)
+    private static Command Set(Shell shell, Option<bool> replace)
     {
         var provider = new Option<string>("--provider") { Description = "Who charges", DefaultValueFactory = _ => "openai", HelpName = "name" };
-        var model = new Option<string>("--model") { Description = "The model's exact name, or a prefix ending in *", Required = true, HelpName = "name" };
-        var meter = new Option<string>("--meter") { Description = "What is counted: " + string.Join(", ", Meters.All), Required = true, HelpName = "meter" };
+        var model = new Option<string>("--model") { Description = "The model's exact name, a prefix ending in *, or a /regular expression/", Required = true, HelpName = "name" };
+        var meter = new Option<string>("--meter") { Description = "What is counted: " + string.Join(", ", Meters.Priced), Required = true, HelpName = "meter" };
         var price = Arguments.Amount("--price", "US dollars");
         price.Required = true;
         var per = new Option<int>("--per")
@@ -53,7 +59,7 @@ internal static class PricesCommand
         var note = new Option<string?>("--note") { Description = "Where it comes from", HelpName = "text" };
         var command = new Command("set", "Set a price of this installation. It wins over a shipped one; charges already recorded stay as they are.")
         {
-            model, meter, price, per, from, provider, note, shell.Json,
+            model, meter, price, per, from, provider, note, replace, shell.Json,
         };
         command.SetAction((parsed, ct) => shell.WithDatabaseAsync(
             parsed,
@@ -69,7 +75,7 @@ internal static class PricesCommand
                     ValidFrom = parsed.GetValue(from) ?? DateTimeOffset.UtcNow,
                     Note = parsed.GetValue(note),
                 };
-                await session.Get<PriceBook>().SetAsync(Caller.Service, set, ct);
+                await session.Get<PriceBook>().SetAsync(Caller.Service, set, parsed.GetValue(replace), ct);
                 if (parsed.GetValue(shell.Json))
                     Output.WriteJson(set);
                 else

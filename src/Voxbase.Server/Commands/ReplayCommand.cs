@@ -84,6 +84,12 @@ internal static class ReplayCommand
                 output.Error.WriteLine($"warning {file}: line {line.Number} skipped: {Plain.Text(line.Reason)}", new Style(Color.Yellow));
             if (result.MalformedCount > result.Malformed.Count)
                 output.Error.WriteLine($"warning {file}: {result.MalformedCount - result.Malformed.Count} more lines skipped", new Style(Color.Yellow));
+            foreach (var (provider, model) in new[] { (result.Conversation.LlmProvider, result.Conversation.LlmModel), (result.Conversation.AsrProvider, result.Conversation.AsrModel) })
+            {
+                if (ModelShutdowns.Find(provider, model) is { } shutdown)
+                    output.Error.WriteLine($"warning {file}: {Plain.Text(model)} is switched off on {shutdown.On:yyyy-MM-dd}{(shutdown.Replacement is { } instead ? $"; use {instead}" : "")}", new Style(Color.Yellow));
+            }
+
             if (asJson)
             {
                 Output.WriteJson(CaptureSummary.Of(result, file));

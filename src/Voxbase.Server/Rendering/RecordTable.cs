@@ -106,7 +106,7 @@ internal static class RecordTable
             Note($"{Format.Money(rest)} of the cost belongs to no turn, such as responses that only called a tool", Tables.Dim);
         if (conversation.UnpricedCount > 0)
         {
-            var missing = record.Charges.Where(charge => charge.AmountUsd is null).Select(charge => $"{charge.Model ?? "model unknown"} {charge.Meter}").Distinct();
+            var missing = record.Charges.GroupBy(charge => charge.Corrects ?? charge.Id).Select(series => series.MaxBy(charge => charge.Revision)!).Where(charge => charge.UnitPriceUsd is null).Select(charge => $"{charge.Model ?? "model unknown"} {charge.Meter}").Distinct();
             Note($"{Format.Counted(conversation.UnpricedCount, "charge")} without a price, not in the cost: {Plain.Text(string.Join(", ", missing))}", new Style(Color.Yellow));
         }
 

@@ -431,7 +431,7 @@ public sealed record Charge
     /// <summary>The model; null where the provider never named it.</summary>
     public string? Model { get; init; }
 
-    /// <summary>How many units.</summary>
+    /// <summary>How many units; of a revision, all that its series stands for.</summary>
     public decimal Quantity { get; init; }
 
     /// <summary>US dollars for <see cref="Per"/> units; null when there was no price.</summary>
@@ -441,12 +441,22 @@ public sealed record Charge
     /// <summary>How many units the price buys.</summary>
     public int Per { get; init; }
 
-    /// <summary>quantity × unit price ÷ per, to the nano-dollar; null when there was no price.</summary>
+    /// <summary>quantity × unit price ÷ per, to the nano-dollar, less <see cref="BeforeUsd"/>; null when there was no price.</summary>
     [JsonNumberHandling(JsonNumberHandling.WriteAsString | JsonNumberHandling.AllowReadingFromString)]
     public decimal? AmountUsd { get; init; }
 
     /// <summary>When it was used.</summary>
     public DateTimeOffset ChargedAt { get; init; }
+
+    /// <summary>The charge that this one revises, with a later reading or a corrected price; null for a charge of its own.</summary>
+    public Guid? Corrects { get; init; }
+
+    /// <summary>0, then counted up within the series; the highest holds.</summary>
+    public int Revision { get; init; }
+
+    /// <summary>What the series came to before this revision; null where it had no price.</summary>
+    [JsonNumberHandling(JsonNumberHandling.WriteAsString | JsonNumberHandling.AllowReadingFromString)]
+    public decimal? BeforeUsd { get; init; }
 }
 
 /// <summary>Everything about one conversation, read in one transaction.</summary>

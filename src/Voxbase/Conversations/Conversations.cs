@@ -113,10 +113,11 @@ public sealed class Conversations
 
     internal const string ChargesSql =
         """
-        select id, turn_id, stage, meter, provider, model, quantity, unit_price_usd, per, amount_usd, charged_at
+        select id, turn_id, stage, meter, provider, model, quantity, unit_price_usd, per, amount_usd, charged_at,
+          corrects, revision, before_usd
         from vox.charges
         where conversation_id = $1
-        order by charged_at, id
+        order by charged_at, coalesce(corrects, id), revision
         """;
 
     internal const string AuditReadSql =
@@ -735,6 +736,9 @@ public sealed class Conversations
             Per = at.Integer()!.Value,
             AmountUsd = at.Numeric(),
             ChargedAt = at.Time()!.Value,
+            Corrects = at.Uuid(),
+            Revision = at.Integer()!.Value,
+            BeforeUsd = at.Numeric(),
         };
     }
 

@@ -43,6 +43,7 @@ internal static class TurnRows
             latency_ms = latency_ms + coalesce($20, 0),
             latency_count = latency_count + ($20 is not null)::integer,
             interruption_count = interruption_count + $10::integer,
+            usage_stale = true,
             updated_at = now()
           where id = $1
           returning user_id, last_sequence
@@ -114,6 +115,7 @@ internal static class TurnRows
             confidence_medium_count = c.confidence_medium_count + a.medium,
             confidence_low_count = c.confidence_low_count + a.low,
             interruption_count = c.interruption_count + a.interruptions,
+            usage_stale = true,
             updated_at = now()
           from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) as a(
             conversation_id, turns, input_tokens, output_tokens, cached_tokens, processing_ms, latency_ms, latency_count, high,

@@ -31,11 +31,20 @@ public static partial class SchemaDump
 
     internal const string TypesSql =
         """
-        select format('create type %s as enum (%s);', t.oid::regtype,
-          (select string_agg(quote_literal(e.enumlabel), ', ' order by e.enumsortorder) from pg_catalog.pg_enum e where e.enumtypid = t.oid))
+        select case t.typtype
+          when 'e' then format('create type %s as enum (%s);', t.oid::regtype,
+            (select string_agg(quote_literal(e.enumlabel), ', ' order by e.enumsortorder) from pg_catalog.pg_enum e where e.enumtypid = t.oid))
+          else format(E'create type %s as (\n  %s\n);', t.oid::regtype,
+            (
+              select string_agg(format('%I %s', a.attname, format_type(a.atttypid, a.atttypmod)), E',\n  ' order by a.attnum)
+              from pg_catalog.pg_attribute a
+              where a.attrelid = t.typrelid and a.attnum > 0 and not a.attisdropped
+            ))
+          end
           || coalesce(E'\ncomment on type ' || t.oid::regtype || ' is ' || quote_literal(obj_description(t.oid, 'pg_type')) || ';', '')
         from pg_catalog.pg_type t
-        where t.typnamespace in ('vox'::regnamespace, 'vox_private'::regnamespace) and t.typtype = 'e'
+        where t.typnamespace in ('vox'::regnamespace, 'vox_private'::regnamespace)
+          and (t.typtype = 'e' or t.typtype = 'c' and (select c.relkind from pg_catalog.pg_class c where c.oid = t.typrelid) = 'c')
         order by t.oid::regtype::text collate "C"
         """;
 

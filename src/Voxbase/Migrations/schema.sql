@@ -33,6 +33,22 @@ create type vox.turn_role as enum ('user', 'assistant', 'system', 'tool');
 create type vox.user_role as enum ('user', 'admin');
 create type vox.user_tier as enum ('free', 'pro', 'enterprise');
 
+create type vox_private.usage_part as (
+  day date,
+  measure text,
+  kind text,
+  provider text,
+  model text,
+  stage text,
+  meter text,
+  bucket smallint,
+  count bigint,
+  quantity numeric,
+  amount_usd numeric,
+  saved_usd numeric
+);
+comment on type vox_private.usage_part is 'One thing that a conversation adds to the statistics of a day.';
+
 -- Domains ---------------------------------------------------------------------------------------------------------------------------------
 
 create domain vox.json_array as jsonb constraint json_array CHECK ((jsonb_typeof(VALUE) = 'array'::text));
@@ -69,6 +85,179 @@ CREATE OR REPLACE FUNCTION auth.uid()
 AS $function$ select (nullif(pg_catalog.current_setting('request.jwt.claims', true), '')::jsonb ->> 'sub')::uuid $function$;
 comment on function auth.uid() is 'The user of the request (claim sub), or null without one.';
 grant execute on function auth.uid() to anon, authenticated, service_role, vox_writer;
+
+CREATE OR REPLACE FUNCTION vox.usage_stats(for_user uuid, since date, until date, by text)
+ RETURNS TABLE(key text, provider text, model text, conversations bigint, completed bigint, failed bigint, ai_conversations bigint, duration_seconds bigint, completed_seconds bigint, turns bigint, interruptions bigint, function_calls bigint, errors bigint, processing_ms bigint, high_confidence_turns bigint, input_tokens bigint, output_tokens bigint, cached_tokens bigint, input_text_tokens bigint, input_audio_tokens bigint, input_image_tokens bigint, cached_text_tokens bigint, cached_audio_tokens bigint, output_text_tokens bigint, output_audio_tokens bigint, charges bigint, unpriced bigint, cost_usd numeric, saved_usd numeric, meters jsonb, latency_count bigint, latency_mean_ms numeric, latency_p50_ms numeric, latency_p95_ms numeric, latency_p99_ms numeric)
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+ SET enable_seqscan TO 'off'
+AS $function$
+#variable_conflict use_column
+declare
+  everyone constant uuid := 'ffffffff-ffff-ffff-ffff-ffffffffffff';
+  whole_from date := date_trunc('month', since::timestamp + interval '1 month' - interval '1 day')::date;
+  whole_until date := date_trunc('month', until::timestamp)::date;
+  counted text := case by when 'model' then 'conversation.model' when 'stage' then 'conversation.stage' else 'conversation' end;
+  timed text := case by when 'stage' then 'latency.stage' else 'latency' end;
+  measures text[];
+  stale uuid[];
+begin
+  if by is null or by not in ('total', 'day', 'month', 'kind', 'model', 'stage') then
+    raise exception 'by must be total, day, month, kind, model or stage' using errcode = 'invalid_parameter_value';
+  end if;
+  if since is null or until is null or since >= until then
+    raise exception 'since must be before until' using errcode = 'invalid_parameter_value';
+  end if;
+  -- The policies hide what is not the caller's; this says so instead of answering with nothing.
+  if current_user = 'authenticated' and for_user is distinct from auth.uid() and not vox_private.is_admin() then
+    raise exception 'the statistics of others are for admins' using errcode = 'insufficient_privilege';
+  end if;
+
+  measures := array[counted, timed, 'tokens', 'charge', 'unpriced'];
+  if by not in ('model', 'stage') then
+    measures := measures || array['completed', 'failed', 'ai', 'turn', 'interruption', 'function_call', 'error', 'processing', 'confidence.high'];
+  end if;
+  -- Whole months from the months' rows, what is left at both ends, and every single day when days are asked for, from the days'.
+  if by = 'day' or whole_from >= whole_until then
+    whole_from := until;
+    whole_until := until;
+  end if;
+  if for_user is null then
+    stale := array(select c.id from vox.conversations c where c.usage_stale);
+  else
+    stale := array(select c.id from vox.conversations c where c.usage_stale and c.user_id = for_user);
+  end if;
+
+  return query
+  with facts as (
+    select r.measure, r.period, r.kind, r.provider, r.model, r.stage, r.meter, r.bucket, r.count, r.quantity, r.amount_usd, r.saved_usd
+    from vox.usage_rollups r
+    where r.scope = coalesce(for_user, everyone) and r.by_month and r.measure = any (measures)
+      and r.period >= whole_from and r.period < whole_until
+    union all
+    select r.measure, r.period, r.kind, r.provider, r.model, r.stage, r.meter, r.bucket, r.count, r.quantity, r.amount_usd, r.saved_usd
+    from vox.usage_rollups r
+    where r.scope = coalesce(for_user, everyone) and not r.by_month and r.measure = any (measures)
+      and r.period >= since and r.period < least(whole_from, until)
+    union all
+    select r.measure, r.period, r.kind, r.provider, r.model, r.stage, r.meter, r.bucket, r.count, r.quantity, r.amount_usd, r.saved_usd
+    from vox.usage_rollups r
+    where r.scope = coalesce(for_user, everyone) and not r.by_month and r.measure = any (measures)
+      and r.period >= whole_until and r.period < until
+    union all
+    select p.measure, p.day, p.kind, p.provider, p.model, p.stage, p.meter, p.bucket, s.sign * p.count, s.sign * p.quantity,
+      s.sign * p.amount_usd, s.sign * p.saved_usd
+    from (
+      select 1 as sign, l.part from vox_private.usage_parts(stale) l where cardinality(stale) > 0
+      union all
+      select -1, k from vox.usage_folds f cross join unnest(f.parts) k where f.conversation_id = any (stale)
+    ) s
+    cross join lateral (select (s.part).*) p
+    where p.day >= since and p.day < until and p.measure = any (measures)
+  ), keyed as (
+    select
+      case by
+        when 'day' then to_char(f.period, 'YYYY-MM-DD')
+        when 'month' then to_char(f.period, 'YYYY-MM')
+        when 'kind' then f.kind
+        when 'model' then f.model
+        when 'stage' then f.stage
+        else ''
+      end as key,
+      case by when 'model' then f.provider else '' end as provider,
+      f.measure, f.meter, f.bucket,
+      sum(f.count) as count, sum(f.quantity) as quantity, sum(f.amount_usd) as amount_usd, sum(f.saved_usd) as saved_usd
+    from facts f
+    group by 1, 2, 3, 4, 5
+  ), sums as (
+    select
+      k.key, k.provider,
+      sum(k.count) filter (where k.measure = counted) as conversations,
+      sum(k.quantity) filter (where k.measure = counted) as duration_seconds,
+      sum(k.count) filter (where k.measure = 'completed') as completed,
+      sum(k.quantity) filter (where k.measure = 'completed') as completed_seconds,
+      sum(k.count) filter (where k.measure = 'failed') as failed,
+      sum(k.count) filter (where k.measure = 'ai') as ai,
+      sum(k.count) filter (where k.measure = 'turn') as turns,
+      sum(k.count) filter (where k.measure = 'interruption') as interruptions,
+      sum(k.count) filter (where k.measure = 'function_call') as function_calls,
+      sum(k.count) filter (where k.measure = 'error') as errors,
+      sum(k.quantity) filter (where k.measure = 'processing') as processing_ms,
+      sum(k.count) filter (where k.measure = 'confidence.high') as high_confidence,
+      sum(k.quantity) filter (where k.measure = 'tokens' and k.meter = 'input') as input,
+      sum(k.quantity) filter (where k.measure = 'tokens' and k.meter = 'output') as output,
+      sum(k.quantity) filter (where k.measure = 'tokens' and k.meter = 'cached') as cached,
+      sum(k.quantity) filter (where k.measure = 'tokens' and k.meter = 'input_text') as input_text,
+      sum(k.quantity) filter (where k.measure = 'tokens' and k.meter = 'input_audio') as input_audio,
+      sum(k.quantity) filter (where k.measure = 'tokens' and k.meter = 'input_image') as input_image,
+      sum(k.quantity) filter (where k.measure = 'tokens' and k.meter = 'cached_text') as cached_text,
+      sum(k.quantity) filter (where k.measure = 'tokens' and k.meter = 'cached_audio') as cached_audio,
+      sum(k.quantity) filter (where k.measure = 'tokens' and k.meter = 'output_text') as output_text,
+      sum(k.quantity) filter (where k.measure = 'tokens' and k.meter = 'output_audio') as output_audio,
+      sum(k.count) filter (where k.measure = 'charge') as charges,
+      sum(k.count) filter (where k.measure = 'unpriced') as unpriced,
+      sum(k.amount_usd) filter (where k.measure = 'charge') as cost_usd,
+      sum(k.saved_usd) filter (where k.measure = 'charge') as saved_usd,
+      jsonb_object_agg(k.meter, k.quantity) filter (where k.measure = 'charge' and k.quantity <> 0) as meters,
+      sum(k.count) filter (where k.measure = timed) as latencies,
+      sum(k.quantity) filter (where k.measure = timed) as latency_ms
+    from keyed k
+    group by k.key, k.provider
+  ), ranked as (
+    select k.key, k.provider, k.bucket,
+      sum(k.count) over (partition by k.key, k.provider order by k.bucket) as upto,
+      sum(k.count) over (partition by k.key, k.provider) as total
+    from keyed k
+    where k.measure = timed and k.count > 0
+  ), percentiles as (
+    select r.key, r.provider,
+      min(r.bucket) filter (where r.upto >= ceil(0.50 * r.total)) as p50,
+      min(r.bucket) filter (where r.upto >= ceil(0.95 * r.total)) as p95,
+      min(r.bucket) filter (where r.upto >= ceil(0.99 * r.total)) as p99
+    from ranked r
+    group by r.key, r.provider
+  )
+  select
+    case when by = 'total' then null else s.key end, nullif(s.provider, ''), case when by = 'model' then nullif(s.key, '') end,
+    coalesce(s.conversations, 0)::bigint, coalesce(s.completed, 0)::bigint, coalesce(s.failed, 0)::bigint, coalesce(s.ai, 0)::bigint,
+    coalesce(s.duration_seconds, 0)::bigint, coalesce(s.completed_seconds, 0)::bigint, coalesce(s.turns, 0)::bigint,
+    coalesce(s.interruptions, 0)::bigint, coalesce(s.function_calls, 0)::bigint, coalesce(s.errors, 0)::bigint,
+    coalesce(s.processing_ms, 0)::bigint, coalesce(s.high_confidence, 0)::bigint,
+    coalesce(s.input, 0)::bigint, coalesce(s.output, 0)::bigint, coalesce(s.cached, 0)::bigint, coalesce(s.input_text, 0)::bigint,
+    coalesce(s.input_audio, 0)::bigint, coalesce(s.input_image, 0)::bigint, coalesce(s.cached_text, 0)::bigint,
+    coalesce(s.cached_audio, 0)::bigint, coalesce(s.output_text, 0)::bigint, coalesce(s.output_audio, 0)::bigint,
+    coalesce(s.charges, 0)::bigint, coalesce(s.unpriced, 0)::bigint, coalesce(s.cost_usd, 0)::numeric(24,9),
+    coalesce(s.saved_usd, 0)::numeric(24,9), coalesce(s.meters, '{}'), coalesce(s.latencies, 0)::bigint,
+    case when s.latencies > 0 then round(s.latency_ms / s.latencies, 2) end,
+    -- The middle of the bucket: within 2 % of whatever fell into it.
+    case when q.p50 = -1 then 0 else round((2 * power(1.04, q.p50) / 2.04)::numeric, 2) end,
+    case when q.p95 = -1 then 0 else round((2 * power(1.04, q.p95) / 2.04)::numeric, 2) end,
+    case when q.p99 = -1 then 0 else round((2 * power(1.04, q.p99) / 2.04)::numeric, 2) end
+  from sums s
+  left join percentiles q on q.key = s.key and q.provider = s.provider
+  -- What was taken back entirely leaves rows of nothing.
+  where (coalesce(s.conversations, 0), coalesce(s.charges, 0), coalesce(s.latencies, 0), coalesce(s.cost_usd, 0), coalesce(s.saved_usd, 0),
+      coalesce(s.unpriced, 0), coalesce(s.input, 0), coalesce(s.output, 0), coalesce(s.cached, 0)) <> (0, 0, 0, 0, 0, 0, 0, 0, 0)
+  order by 1, 2;
+end
+$function$;
+comment on function vox.usage_stats(uuid,date,date,text) is 'Usage and cost of a user, or of everyone (null), from a day to another that is not included, UTC; by total, day, month, kind, model or stage. Percentiles are within 2 %.';
+revoke execute on function vox.usage_stats(uuid,date,date,text) from public;
+grant execute on function vox.usage_stats(uuid,date,date,text) to authenticated, service_role;
+
+CREATE OR REPLACE FUNCTION vox.usage_stats(for_user uuid, period interval DEFAULT '30 days'::interval)
+ RETURNS TABLE(key text, provider text, model text, conversations bigint, completed bigint, failed bigint, ai_conversations bigint, duration_seconds bigint, completed_seconds bigint, turns bigint, interruptions bigint, function_calls bigint, errors bigint, processing_ms bigint, high_confidence_turns bigint, input_tokens bigint, output_tokens bigint, cached_tokens bigint, input_text_tokens bigint, input_audio_tokens bigint, input_image_tokens bigint, cached_text_tokens bigint, cached_audio_tokens bigint, output_text_tokens bigint, output_audio_tokens bigint, charges bigint, unpriced bigint, cost_usd numeric, saved_usd numeric, meters jsonb, latency_count bigint, latency_mean_ms numeric, latency_p50_ms numeric, latency_p95_ms numeric, latency_p99_ms numeric)
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$
+  select * from vox.usage_stats(
+    for_user, ((now() at time zone 'UTC') - period)::date, (now() at time zone 'UTC')::date + 1, 'total')
+$function$;
+comment on function vox.usage_stats(uuid,interval) is 'The same in one row, of the days that the past period touches, today included.';
+revoke execute on function vox.usage_stats(uuid,interval) from public;
+grant execute on function vox.usage_stats(uuid,interval) to authenticated, service_role;
 
 -- On PostgreSQL 18 its body is: select pg_catalog.uuidv7()
 CREATE OR REPLACE FUNCTION vox.uuid_v7()
@@ -173,6 +362,19 @@ begin
 end
 $function$;
 revoke execute on function vox_private.budget_window_changing() from public;
+CREATE OR REPLACE FUNCTION vox_private.audit_usage(for_user uuid)
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  insert into vox.audit_log (actor_id, actor_role, action, resource)
+  select auth.uid(), auth.role(), 'usage.read', 'users/' || for_user
+  where for_user is distinct from auth.uid() and for_user is not null
+    and (auth.role() = 'service_role' or vox_private.is_admin())
+$function$;
+revoke execute on function vox_private.audit_usage(uuid) from public;
+grant execute on function vox_private.audit_usage(uuid) to authenticated, service_role;
 
 CREATE OR REPLACE FUNCTION vox_private.charges_added()
  RETURNS trigger
@@ -182,6 +384,23 @@ CREATE OR REPLACE FUNCTION vox_private.charges_added()
  SET enable_seqscan TO 'off'
 AS $function$
 begin
+  -- The conversation first: whoever revises charges holds its row, and turns are then locked in one order by all.
+  update vox.conversations c set
+    cost_usd = c.cost_usd + a.amount,
+    unpriced_count = c.unpriced_count + a.unpriced,
+    usage_stale = true,
+    updated_at = pg_catalog.now()
+  from (
+    select
+      conversation_id,
+      coalesce(sum(amount_usd), 0) as amount,
+      -- A revision of a charge without a price takes its place.
+      sum((unit_price_usd is null)::integer - (corrects is not null and before_usd is null)::integer) as unpriced
+    from added_charges
+    group by conversation_id
+  ) a
+  where c.id = a.conversation_id;
+
   update vox.turns t set
     asr_cost_usd = t.asr_cost_usd + a.asr,
     llm_cost_usd = t.llm_cost_usd + a.llm,
@@ -194,21 +413,10 @@ begin
       coalesce(sum(amount_usd) filter (where stage in ('llm', 'session')), 0) as llm,
       coalesce(sum(amount_usd) filter (where stage = 'tts'), 0) as tts
     from added_charges
-    where turn_id is not null and amount_usd > 0
+    where turn_id is not null and amount_usd <> 0
     group by conversation_id, turn_id
   ) a
   where t.conversation_id = a.conversation_id and t.id = a.turn_id;
-
-  update vox.conversations c set
-    cost_usd = c.cost_usd + a.amount,
-    unpriced_count = c.unpriced_count + a.unpriced,
-    updated_at = pg_catalog.now()
-  from (
-    select conversation_id, coalesce(sum(amount_usd), 0) as amount, count(*) filter (where unit_price_usd is null) as unpriced
-    from added_charges
-    group by conversation_id
-  ) a
-  where c.id = a.conversation_id;
   return null;
 end
 $function$;
@@ -347,6 +555,7 @@ begin
   end if;
   perform vox_private.require_end(new.status, new.ended_at);
   new.duration_seconds := vox_private.seconds_between(coalesce(new.connected_at, new.started_at), new.ended_at);
+  new.usage_stale := true;
   new.updated_at := pg_catalog.now();
   return new;
 end
@@ -417,6 +626,18 @@ begin
 end
 $function$;
 revoke execute on function vox_private.drop_lapsed(uuid) from public;
+CREATE OR REPLACE FUNCTION vox_private.conversation_usage_moved()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  perform vox_private.fold_usage(array[old.id]);
+  return null;
+end
+$function$;
+revoke execute on function vox_private.conversation_usage_moved() from public;
 
 CREATE OR REPLACE FUNCTION vox_private.ensure_current_user()
  RETURNS void
@@ -521,6 +742,82 @@ $function$;
 comment on function vox_private.fill_user_id() is 'The owner, where the writer didn''t say. It also proves that the conversation exists, which the composite key cannot with a null.';
 revoke execute on function vox_private.fill_user_id() from public;
 
+CREATE OR REPLACE FUNCTION vox_private.fold_stale_usage(most integer, idle_since timestamp with time zone)
+ RETURNS integer
+ LANGUAGE plpgsql
+ SET search_path TO ''
+ SET enable_seqscan TO 'off'
+AS $function$
+declare
+  chosen uuid[];
+begin
+  -- A conversation under way is read live until it has been quiet for a while: folding it each time would read it each time.
+  select array_agg(s.id) into chosen
+  from (
+    select c.id from vox.conversations c
+    where c.usage_stale and (c.status in ('completed', 'failed') or c.updated_at < idle_since)
+    limit most
+    for update skip locked
+  ) s;
+  if chosen is null then
+    return 0;
+  end if;
+  perform vox_private.fold_usage(chosen);
+  return cardinality(chosen);
+end
+$function$;
+comment on function vox_private.fold_stale_usage(integer,timestamp with time zone) is 'Folds at most so many conversations that are over, or quiet since; returns how many.';
+revoke execute on function vox_private.fold_stale_usage(integer,timestamp with time zone) from public;
+grant execute on function vox_private.fold_stale_usage(integer,timestamp with time zone) to service_role;
+
+CREATE OR REPLACE FUNCTION vox_private.fold_usage(conversations uuid[])
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+ SET enable_seqscan TO 'off'
+AS $function$
+declare
+  fresh vox.usage_folds[];
+begin
+  -- Who writes to a conversation updates its row. Behind this lock nothing is half written, and what comes later marks it stale again.
+  perform from vox.conversations c where c.id = any (conversations) order by c.id for update;
+  select array_agg(row(f.conversation_id, f.user_id, f.parts, pg_catalog.now())::vox.usage_folds) into fresh
+  from (
+    select p.conversation_id, p.user_id, array_agg(p.part) as parts
+    from vox_private.usage_parts(conversations) p
+    group by p.conversation_id, p.user_id
+  ) f;
+
+  insert into vox.usage_rollups as r (
+    scope, by_month, measure, period, kind, provider, model, stage, meter, bucket, count, quantity, amount_usd, saved_usd)
+  select s.scope, g.by_month, d.measure, g.period, d.kind, d.provider, d.model, d.stage, d.meter, d.bucket,
+    sum(d.sign * d.count), sum(d.sign * d.quantity), sum(d.sign * d.amount_usd), sum(d.sign * d.saved_usd)
+  from (
+    select 1 as sign, f.user_id, p.* from unnest(fresh) f cross join unnest(f.parts) p
+    union all
+    select -1, f.user_id, p.* from vox.usage_folds f cross join unnest(f.parts) p where f.conversation_id = any (conversations)
+  ) d
+  cross join lateral (values (d.user_id), ('ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid)) s(scope)
+  cross join lateral (values (false, d.day), (true, date_trunc('month', d.day::timestamp)::date)) g(by_month, period)
+  where s.scope is not null
+  group by s.scope, g.by_month, d.measure, g.period, d.kind, d.provider, d.model, d.stage, d.meter, d.bucket
+  having sum(d.sign * d.count) <> 0 or sum(d.sign * d.quantity) <> 0 or sum(d.sign * d.amount_usd) <> 0
+    or sum(d.sign * d.saved_usd) <> 0
+  -- In one order: two folds at once wait for each other, and never in a circle.
+  order by s.scope, g.by_month, d.measure, g.period, d.kind, d.provider, d.model, d.stage, d.meter, d.bucket
+  on conflict (scope, by_month, measure, period, kind, provider, model, stage, meter, bucket) do update set
+    count = r.count + excluded.count, quantity = r.quantity + excluded.quantity,
+    amount_usd = r.amount_usd + excluded.amount_usd, saved_usd = r.saved_usd + excluded.saved_usd;
+
+  delete from vox.usage_folds f where f.conversation_id = any (conversations);
+  insert into vox.usage_folds select (f).* from unnest(fresh) f;
+  update vox.conversations c set usage_stale = false where c.id = any (conversations);
+end
+$function$;
+comment on function vox_private.fold_usage(uuid[]) is 'Brings conversations into the rollups, again where they are already; takes out those that are gone.';
+revoke execute on function vox_private.fold_usage(uuid[]) from public;
+grant execute on function vox_private.fold_usage(uuid[]) to service_role;
+
 CREATE OR REPLACE FUNCTION vox_private.function_calls_added()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -530,6 +827,7 @@ AS $function$
 begin
   update vox.conversations c set
     function_call_count = c.function_call_count + a.calls,
+    usage_stale = true,
     updated_at = pg_catalog.now()
   from (select conversation_id, count(*) as calls from added_calls group by conversation_id) a
   where c.id = a.conversation_id;
@@ -617,6 +915,8 @@ revoke execute on function vox_private.recount_spend(uuid[]) from public;
 
 CREATE OR REPLACE FUNCTION vox_private.release_lapsed()
  RETURNS integer
+CREATE OR REPLACE FUNCTION vox_private.price_changed()
+ RETURNS trigger
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO ''
@@ -658,6 +958,33 @@ end
 $function$;
 revoke execute on function vox_private.release_spend(uuid) from public;
 grant execute on function vox_private.release_spend(uuid) to service_role;
+  price vox.prices := case tg_op when 'DELETE' then old else new end;
+begin
+  insert into vox.audit_log (actor_id, actor_role, action, resource, metadata)
+  values (
+    auth.uid(), coalesce(auth.role(), 'owner'), case tg_op when 'DELETE' then 'price.delete' else 'price.set' end, 'prices/' || price.id,
+    pg_catalog.jsonb_build_object(
+      'provider', price.provider, 'model', price.model, 'meter', price.meter, 'valid_from', price.valid_from,
+      'unit_price_usd', price.unit_price_usd::text, 'per', price.per));
+  return null;
+end
+$function$;
+revoke execute on function vox_private.price_changed() from public;
+
+CREATE OR REPLACE FUNCTION vox_private.require_admin()
+ RETURNS void
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+begin
+  if current_user = 'authenticated' and not vox_private.is_admin() then
+    raise exception 'this is for admins' using errcode = 'insufficient_privilege';
+  end if;
+end
+$function$;
+revoke execute on function vox_private.require_admin() from public;
+grant execute on function vox_private.require_admin() to authenticated, service_role;
 
 CREATE OR REPLACE FUNCTION vox_private.require_end(status vox.conversation_status, ended_at timestamp with time zone)
  RETURNS void
@@ -836,6 +1163,7 @@ begin
       confidence_medium_count = c.confidence_medium_count + a.medium,
       confidence_low_count = c.confidence_low_count + a.low,
       interruption_count = c.interruption_count + a.interruptions,
+      usage_stale = true,
       updated_at = pg_catalog.now()
     from added a
     where c.id = a.conversation_id and c.user_id is not distinct from a.user_id
@@ -903,11 +1231,11 @@ begin
     interruption_count = c.interruption_count + d.interruptions,
     -- A turn put before others moves them on; of an upsert this runs first, and what it added is counted next.
     last_sequence = greatest(c.last_sequence, d.last_sequence),
+    usage_stale = true,
     updated_at = pg_catalog.now()
   from change d
-  where c.id = d.conversation_id
-    and (d.last_sequence > c.last_sequence or (d.input_tokens, d.output_tokens, d.cached_tokens, d.processing_ms, d.latency_ms, d.latency_count, d.high, d.medium,
-      d.low, d.interruptions) <> (0, 0, 0, 0, 0, 0, 0, 0, 0, 0));
+  -- Also where no total moved: a fold under way must meet this update, or it would take the turn as it was for good.
+  where c.id = d.conversation_id;
   return null;
 end
 $function$;
@@ -954,6 +1282,7 @@ begin
     output_tokens = c.output_tokens + a.output_tokens,
     cached_tokens = c.cached_tokens + a.cached_tokens,
     error_count = c.error_count + a.errors,
+    usage_stale = true,
     updated_at = pg_catalog.now()
   from (
     select
@@ -983,6 +1312,7 @@ begin
     input_tokens = c.input_tokens + d.input_tokens,
     output_tokens = c.output_tokens + d.output_tokens,
     cached_tokens = c.cached_tokens + d.cached_tokens,
+    usage_stale = true,
     updated_at = pg_catalog.now()
   from (
     select
@@ -998,11 +1328,123 @@ begin
     where turn_id is null
     group by conversation_id
   ) d
-  where c.id = d.conversation_id and (d.input_tokens, d.output_tokens, d.cached_tokens) <> (0, 0, 0);
+  where c.id = d.conversation_id;
   return null;
 end
 $function$;
 revoke execute on function vox_private.usage_events_changed() from public;
+
+CREATE OR REPLACE FUNCTION vox_private.usage_parts(conversations uuid[])
+ RETURNS TABLE(conversation_id uuid, user_id uuid, part vox_private.usage_part)
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+ SET enable_seqscan TO 'off'
+AS $function$
+begin
+  return query
+  with chosen as (
+    select c.*, (c.started_at at time zone 'UTC')::date as started_on, c.kind::text as kind_name,
+      coalesce(c.llm_provider, '') as first_provider
+    from vox.conversations c
+    where c.id = any (conversations)
+  ), of_turns as materialized (
+    select t.conversation_id, coalesce((t.started_at at time zone 'UTC')::date, c.started_on) as day, c.kind_name,
+      case when t.model is null then '' else coalesce(t.provider, c.first_provider) end as provider, coalesce(t.model, '') as model, t.input_tokens, t.output_tokens, t.cached_tokens,
+      t.input_text_tokens, t.input_audio_tokens, t.input_image_tokens, t.cached_text_tokens, t.cached_audio_tokens,
+      t.output_text_tokens, t.output_audio_tokens, t.end_to_end_ms, t.asr_ms, t.rag_ms, t.llm_first_token_ms, t.tts_first_byte_ms
+    from chosen c
+    join vox.turns t on t.conversation_id = c.id
+  ), of_charges as materialized (
+    select x.conversation_id, (x.charged_at at time zone 'UTC')::date as day, c.kind_name, x.provider, coalesce(x.model, '') as model,
+      x.stage, x.meter, (x.revision = 0)::integer as count, x.quantity - coalesce(x.before_quantity, 0) as quantity,
+      coalesce(x.amount_usd, 0) as amount_usd, x.saved_usd,
+      (x.unit_price_usd is null)::integer - (x.corrects is not null and x.before_usd is null)::integer as unpriced
+    from chosen c
+    join vox.charges x on x.conversation_id = c.id
+  ), models as (
+    select c.id as conversation_id, c.first_provider as provider, c.llm_model as model from chosen c where c.llm_model is not null
+    union
+    select t.conversation_id, t.provider, t.model from of_turns t where t.model <> ''
+    union
+    select x.conversation_id, x.provider, x.model from of_charges x where x.model <> ''
+  ), stages as (
+    select x.conversation_id, x.stage from of_charges x
+    union
+    select t.conversation_id, v.stage
+    from of_turns t
+    cross join lateral (values ('asr', t.asr_ms), ('rag', t.rag_ms), ('llm', t.llm_first_token_ms), ('tts', t.tts_first_byte_ms)) v(stage, ms)
+    where v.ms is not null
+  ), facts as (
+    -- The conversation as a whole, on the day that it began.
+    select c.id as conversation_id, c.started_on as day, v.measure, c.kind_name, '' as provider, '' as model, '' as stage, '' as meter,
+      0 as bucket, v.count::bigint as count, v.quantity::numeric as quantity, 0::numeric as amount_usd, 0::numeric as saved_usd
+    from chosen c
+    cross join lateral (values
+      ('conversation', 1, coalesce(c.duration_seconds, 0)),
+      ('completed', (c.status = 'completed')::integer, case when c.status = 'completed' then c.duration_seconds else 0 end),
+      ('failed', (c.status = 'failed')::integer, 0),
+      ('ai', c.ai_agent_used::integer, 0),
+      ('turn', c.turn_count, 0),
+      ('interruption', c.interruption_count, 0),
+      ('function_call', c.function_call_count, 0),
+      ('error', c.error_count, 0),
+      ('processing', 0, c.processing_ms),
+      ('confidence.high', c.confidence_high_count, 0)
+    ) v(measure, count, quantity)
+    union all
+    select c.id, c.started_on, 'conversation.model', c.kind_name, m.provider, m.model, '', '', 0, 1, coalesce(c.duration_seconds, 0), 0, 0
+    from chosen c join models m on m.conversation_id = c.id
+    union all
+    select c.id, c.started_on, 'conversation.stage', c.kind_name, '', '', s.stage, '', 0, 1, coalesce(c.duration_seconds, 0), 0, 0
+    from chosen c join stages s on s.conversation_id = c.id
+    union all
+    select t.conversation_id, t.day, 'tokens', t.kind_name, t.provider, t.model, 'llm', v.meter, 0, 0, v.tokens, 0, 0
+    from of_turns t
+    cross join lateral (values
+      ('input', t.input_tokens), ('output', t.output_tokens), ('cached', t.cached_tokens), ('input_text', t.input_text_tokens),
+      ('input_audio', t.input_audio_tokens), ('input_image', t.input_image_tokens), ('cached_text', t.cached_text_tokens),
+      ('cached_audio', t.cached_audio_tokens), ('output_text', t.output_text_tokens), ('output_audio', t.output_audio_tokens)
+    ) v(meter, tokens)
+    where v.tokens <> 0
+    union all
+    -- Tokens of what belongs to no turn, as the conversation's totals count them.
+    select c.id, (e.at at time zone 'UTC')::date, 'tokens', c.kind_name, case when e.model is null then '' else c.first_provider end, coalesce(e.model, ''), 'llm', v.meter,
+      0, 0, v.tokens, 0, 0
+    from chosen c
+    join vox.usage_events e on e.conversation_id = c.id and e.turn_id is null
+    cross join lateral (values ('input', e.input_tokens), ('output', e.output_tokens), ('cached', e.cached_tokens)) v(meter, tokens)
+    where v.tokens <> 0
+    union all
+    select x.conversation_id, x.day, 'charge', x.kind_name, x.provider, x.model, x.stage, x.meter, 0, x.count, x.quantity,
+      x.amount_usd, x.saved_usd
+    from of_charges x
+    union all
+    select x.conversation_id, x.day, 'unpriced', x.kind_name, x.provider, x.model, x.stage, x.meter, 0, x.unpriced, 0, 0, 0
+    from of_charges x
+    where x.unpriced <> 0
+    union all
+    select t.conversation_id, t.day, v.measure, t.kind_name, t.provider, t.model, v.stage, '',
+      case when v.ms = 0 then -1 else ceil(ln(v.ms::double precision) / ln(1.04::double precision))::integer end, 1, v.ms, 0, 0
+    from of_turns t
+    cross join lateral (values
+      ('latency', '', t.end_to_end_ms), ('latency.stage', 'asr', t.asr_ms), ('latency.stage', 'rag', t.rag_ms),
+      ('latency.stage', 'llm', t.llm_first_token_ms), ('latency.stage', 'tts', t.tts_first_byte_ms)
+    ) v(measure, stage, ms)
+    where v.ms is not null
+  )
+  select f.conversation_id, c.user_id,
+    row(f.day, f.measure, f.kind_name, f.provider, f.model, f.stage, f.meter, f.bucket::smallint, sum(f.count), sum(f.quantity),
+      sum(f.amount_usd), sum(f.saved_usd))::vox_private.usage_part
+  from facts f
+  join chosen c on c.id = f.conversation_id
+  group by f.conversation_id, c.user_id, f.day, f.measure, f.kind_name, f.provider, f.model, f.stage, f.meter, f.bucket
+  having sum(f.count) <> 0 or sum(f.quantity) <> 0 or sum(f.amount_usd) <> 0 or sum(f.saved_usd) <> 0;
+end
+$function$;
+comment on function vox_private.usage_parts(uuid[]) is 'What conversations add to the statistics, counted from their rows.';
+revoke execute on function vox_private.usage_parts(uuid[]) from public;
+grant execute on function vox_private.usage_parts(uuid[]) to authenticated, service_role;
 
 -- Tables ----------------------------------------------------------------------------------------------------------------------------------
 
@@ -1176,18 +1618,39 @@ create table vox.charges (
   quantity numeric(18,6) not null,
   unit_price_usd numeric(18,9),
   per integer not null default 1,
-  amount_usd numeric(18,9) generated always as (round(((quantity * unit_price_usd) / (per)::numeric), 9)) stored,
   charged_at timestamp with time zone not null,
   created_at timestamp with time zone not null default now(),
+  corrects uuid,
+  revision integer not null default 0,
+  before_quantity numeric(18,6),
+  before_usd numeric(18,9),
+  saved_usd numeric(18,9) not null default 0,
+  amount_usd numeric(18,9) generated always as ((round(((quantity * unit_price_usd) / (per)::numeric), 9) - COALESCE(before_usd, (0)::numeric))) stored,
   constraint charges_pkey PRIMARY KEY (conversation_id, id),
+  constraint charges_before_corrects CHECK (
+CASE
+    WHEN (corrects IS NULL) THEN ((before_quantity IS NULL) AND (before_usd IS NULL))
+    ELSE (before_quantity IS NOT NULL)
+END),
   constraint charges_per_positive CHECK ((per > 0)),
   constraint charges_quantity_not_negative CHECK ((quantity >= (0)::numeric)),
+  constraint charges_revision_corrects CHECK (
+CASE
+    WHEN (corrects IS NULL) THEN (revision = 0)
+    ELSE (revision > 0)
+END),
   constraint charges_stage_known CHECK ((stage = ANY (ARRAY['llm'::text, 'asr'::text, 'tts'::text, 'session'::text])))
 ) partition by range (conversation_id);
-comment on table vox.charges is 'What was used, at the price that held then. Never updated and never deleted; a retry adds nothing.';
+comment on table vox.charges is 'What was used, at the price that held then. Never updated and never deleted; a retry adds nothing. What is found to be otherwise later is a revision: a charge that corrects another.';
 comment on column vox.charges.model is 'Null where the provider never named it.';
+comment on column vox.charges.quantity is 'Units, of a revision all that the series stands for: what it adds is quantity − before_quantity.';
 comment on column vox.charges.unit_price_usd is 'Copied from the price book; null where it had no price (unpriced), and then so is amount_usd.';
-comment on column vox.charges.amount_usd is 'quantity × unit_price_usd ÷ per, rounded to the nano-dollar.';
+comment on column vox.charges.corrects is 'The first charge of the series that this one revises; null for a charge of its own.';
+comment on column vox.charges.revision is '0, then counted up within the series. The highest holds.';
+comment on column vox.charges.before_quantity is 'The quantity that held before this revision.';
+comment on column vox.charges.before_usd is 'What the series came to before this revision; null where it had no price.';
+comment on column vox.charges.saved_usd is 'What the provider''s cache saved: the difference to the price of the same meter uncached. Of a revision, the difference.';
+comment on column vox.charges.amount_usd is 'quantity × unit_price_usd ÷ per, rounded to the nano-dollar, less before_usd; null without a price.';
 CREATE INDEX charges_user_id_idx ON vox.charges USING btree (user_id, charged_at);
 create table vox.charges_default partition of vox.charges default;
 
@@ -1238,6 +1701,7 @@ create table vox.conversations (
   archived_at timestamp with time zone,
   created_at timestamp with time zone not null default now(),
   updated_at timestamp with time zone not null default now(),
+  usage_stale boolean not null default true,
   constraint conversations_pkey PRIMARY KEY (id),
   constraint conversations_id_user_id_key UNIQUE (id, user_id),
   constraint conversations_session_id_key UNIQUE (session_id)
@@ -1253,9 +1717,11 @@ comment on column vox.conversations.cached_tokens is 'The part of input_tokens t
 comment on column vox.conversations.cost_usd is 'Sum of the charges, US dollars.';
 comment on column vox.conversations.unpriced_count is 'Charges that had no price when they were recorded; they are not in cost_usd.';
 comment on column vox.conversations.latency_ms is 'Sum of turns'' end_to_end_ms; divide by latency_count for the mean.';
+comment on column vox.conversations.usage_stale is 'Whether something happened that vox.usage_rollups does not hold yet.';
 CREATE INDEX conversations_active_idx ON vox.conversations USING btree (id DESC) WHERE (status = ANY (ARRAY['pending'::vox.conversation_status, 'active'::vox.conversation_status]));
 CREATE INDEX conversations_provider_conversation_idx ON vox.conversations USING btree ((((metadata)::jsonb ->> 'provider_conversation_id'::text))) WHERE ((metadata)::jsonb ? 'provider_conversation_id'::text);
 CREATE INDEX conversations_sideband_idx ON vox.conversations USING btree ((((metadata)::jsonb ->> 'sideband'::text))) WHERE ((status = 'active'::vox.conversation_status) AND (((metadata)::jsonb ->> 'sideband'::text) IS NOT NULL));
+CREATE INDEX conversations_usage_stale_idx ON vox.conversations USING btree (user_id, id) WHERE usage_stale;
 CREATE INDEX conversations_user_id_id_idx ON vox.conversations USING btree (user_id, id DESC);
 
 create table vox.function_calls (
@@ -1336,17 +1802,29 @@ create table vox.prices (
   note text,
   is_default boolean not null default false,
   created_at timestamp with time zone not null default now(),
+  expression text generated always as (
+CASE
+    WHEN (model ~~ '/%/'::text) THEN (('^(?:'::text || substr(model, 2, (length(model) - 2))) || ')$'::text)
+    ELSE NULL::text
+END) stored,
   constraint prices_pkey PRIMARY KEY (id),
   constraint prices_key UNIQUE (provider, model, meter, valid_from, is_default),
   constraint prices_meter_shape CHECK ((meter ~ '^[a-z]+(\.[a-z]+)*$'::text)),
-  constraint prices_model_shape CHECK ((model ~ '^[^*[:space:]]+\*?$|^\*$'::text)),
+  constraint prices_model_shape CHECK (
+CASE
+    WHEN (model !~~ '/%/'::text) THEN (model ~ '^[^*[:space:]]+\*?$|^\*$'::text)
+    WHEN (((length(model) < 3) OR (length(model) > 128)) OR (POSITION(('(?'::text) IN (model)) > 0) OR (model !~ '^/([A-Za-z0-9_:@.-]|\\[.d]|\[\^?[A-Za-z0-9_:.-]+\]|[()|?*+])+/$'::text)) THEN false
+    ELSE ((''::text ~ (('^(?:'::text || substr(model, 2, (length(model) - 2))) || ')$'::text)) IS NOT NULL)
+END),
   constraint prices_per_positive CHECK ((per > 0)),
   constraint prices_unit_price_not_negative CHECK ((unit_price_usd >= (0)::numeric))
 );
 comment on table vox.prices is 'What a unit of a meter costs from a date on. A price holds until a later valid_from of the same key.';
-comment on column vox.prices.model is 'A model''s exact name, or a prefix ending in *. The exact name wins, then the longest prefix.';
+comment on column vox.prices.model is 'A model''s exact name, a prefix ending in *, or a /regular expression/ over the whole name. The exact name wins, then the longest prefix, then the longest expression.';
 comment on column vox.prices.per is 'How many units unit_price_usd buys: 1000000 for tokens quoted per million, 60 for seconds quoted per minute.';
 comment on column vox.prices.is_default is 'Shipped with Voxbase. A price set by hand for the same model, meter and time wins over it.';
+comment on column vox.prices.expression is 'What a /regular expression/ is matched with; null for names and prefixes.';
+CREATE INDEX prices_meter_idx ON vox.prices USING btree (provider, meter, valid_from);
 
 create table vox.provider_events (
   conversation_id uuid not null,
@@ -1499,6 +1977,40 @@ comment on table vox.usage_events is 'What happened and what it used: session_st
 comment on column vox.usage_events.turn_id is 'Tokens of an event with a turn are counted on the turn, those of one without on the conversation.';
 create table vox.usage_events_default partition of vox.usage_events default;
 
+create table vox.usage_folds (
+  conversation_id uuid not null,
+  user_id uuid,
+  parts vox_private.usage_part[] not null,
+  folded_at timestamp with time zone not null default now(),
+  constraint usage_folds_pkey PRIMARY KEY (conversation_id)
+);
+comment on table vox.usage_folds is 'What of a conversation is in the rollups. No reference: a conversation that is deleted is taken out of them by its trigger.';
+comment on column vox.usage_folds.user_id is 'In whose rollups it is.';
+
+create table vox.usage_rollups (
+  scope uuid not null,
+  by_month boolean not null,
+  measure text not null,
+  period date not null,
+  kind text not null,
+  provider text not null,
+  model text not null,
+  stage text not null,
+  meter text not null,
+  bucket smallint not null,
+  count bigint not null,
+  quantity numeric not null,
+  amount_usd numeric(24,9) not null,
+  saved_usd numeric(24,9) not null,
+  constraint usage_rollups_pkey PRIMARY KEY (scope, by_month, measure, period, kind, provider, model, stage, meter, bucket)
+) with (fillfactor=80);
+comment on table vox.usage_rollups is 'Sums of the parts of conversations, by day and by month, of each user and of everyone.';
+comment on column vox.usage_rollups.scope is 'A user; ffffffff-ffff-ffff-ffff-ffffffffffff for everyone together.';
+comment on column vox.usage_rollups.measure is 'conversation, conversation.model, conversation.stage, completed, failed, ai, turn, interruption, function_call, error, processing, confidence.high, tokens, charge, unpriced, latency, latency.stage.';
+comment on column vox.usage_rollups.period is 'The day, or the first day of the month, UTC.';
+comment on column vox.usage_rollups.bucket is 'Of a latency: the least b with 1.04^b ms not below it, -1 for 0 ms; else 0.';
+comment on column vox.usage_rollups.quantity is 'Seconds, milliseconds, tokens or units, as the measure says.';
+
 create table vox.users (
   id uuid not null default vox.uuid_v7(),
   email text,
@@ -1600,11 +2112,14 @@ CREATE TRIGGER conversations_owner_changed AFTER UPDATE OF user_id ON vox.conver
 CREATE TRIGGER conversations_starting BEFORE INSERT ON vox.conversations FOR EACH ROW EXECUTE FUNCTION vox_private.conversation_starting();
 CREATE TRIGGER conversations_turns_deleted AFTER DELETE ON vox.conversations FOR EACH ROW EXECUTE FUNCTION vox_private.turns_go_with_conversation();
 CREATE TRIGGER conversations_turns_follow_owner AFTER UPDATE OF user_id ON vox.conversations FOR EACH ROW WHEN ((old.user_id IS DISTINCT FROM new.user_id)) EXECUTE FUNCTION vox_private.turns_follow_owner();
+CREATE TRIGGER conversations_usage_gone AFTER DELETE ON vox.conversations FOR EACH ROW EXECUTE FUNCTION vox_private.conversation_usage_moved();
+CREATE TRIGGER conversations_usage_owner AFTER UPDATE OF user_id ON vox.conversations FOR EACH ROW WHEN ((old.user_id IS DISTINCT FROM new.user_id)) EXECUTE FUNCTION vox_private.conversation_usage_moved();
 CREATE TRIGGER function_calls_added AFTER INSERT ON vox.function_calls REFERENCING NEW TABLE AS added_calls FOR EACH STATEMENT EXECUTE FUNCTION vox_private.function_calls_added();
 CREATE TRIGGER function_calls_fill_user BEFORE INSERT ON vox.function_calls FOR EACH ROW WHEN ((new.user_id IS NULL)) EXECUTE FUNCTION vox_private.fill_user_id();
 CREATE TRIGGER function_calls_touch BEFORE UPDATE ON vox.function_calls FOR EACH ROW EXECUTE FUNCTION vox_private.touch_updated_at();
 CREATE TRIGGER participants_fill_owner BEFORE INSERT ON vox.participants FOR EACH ROW EXECUTE FUNCTION vox_private.fill_owner_id();
 CREATE TRIGGER participants_touch BEFORE UPDATE ON vox.participants FOR EACH ROW EXECUTE FUNCTION vox_private.touch_updated_at();
+CREATE TRIGGER prices_changed AFTER INSERT OR DELETE OR UPDATE ON vox.prices FOR EACH ROW EXECUTE FUNCTION vox_private.price_changed();
 CREATE TRIGGER provider_events_fill_user BEFORE INSERT ON vox.provider_events FOR EACH ROW WHEN ((new.user_id IS NULL)) EXECUTE FUNCTION vox_private.fill_user_id();
 CREATE TRIGGER turns_added AFTER INSERT ON vox.turns REFERENCING NEW TABLE AS added_turns FOR EACH STATEMENT WHEN ((current_setting('role'::text) <> 'vox_writer'::text)) EXECUTE FUNCTION vox_private.turns_added();
 CREATE TRIGGER turns_changed AFTER UPDATE ON vox.turns REFERENCING OLD TABLE AS turns_before NEW TABLE AS turns_after FOR EACH STATEMENT EXECUTE FUNCTION vox_private.turns_changed();
@@ -1848,6 +2363,22 @@ create policy usage_events_service on vox.usage_events for all to service_role
 alter table vox.usage_events_default enable row level security;
 alter table vox.usage_events_default force row level security;
 
+alter table vox.usage_folds enable row level security;
+alter table vox.usage_folds force row level security;
+create policy usage_folds_select on vox.usage_folds for select to authenticated
+  using (((user_id = ( SELECT auth.uid() AS uid)) OR ( SELECT vox_private.is_admin() AS is_admin)));
+create policy usage_folds_service on vox.usage_folds for all to service_role
+  using (true)
+  with check (true);
+
+alter table vox.usage_rollups enable row level security;
+alter table vox.usage_rollups force row level security;
+create policy usage_rollups_select on vox.usage_rollups for select to authenticated
+  using (((scope = ( SELECT auth.uid() AS uid)) OR ( SELECT vox_private.is_admin() AS is_admin)));
+create policy usage_rollups_service on vox.usage_rollups for all to service_role
+  using (true)
+  with check (true);
+
 alter table vox.users enable row level security;
 alter table vox.users force row level security;
 create policy users_select on vox.users for select to authenticated
@@ -1896,8 +2427,8 @@ grant update (limit_usd, alert_ratio, on_exceed, override_limit_usd, override_un
     service_role;
 grant select on vox.charges to authenticated, service_role;
 
-grant insert (conversation_id, id, user_id, turn_id, stage, meter, provider, model, quantity, unit_price_usd, per, charged_at) on
-    vox.charges to service_role;
+grant insert (conversation_id, id, user_id, turn_id, stage, meter, provider, model, quantity, unit_price_usd, per, charged_at, corrects,
+    revision, before_quantity, before_usd, saved_usd) on vox.charges to service_role;
 grant select, delete on vox.conversations to authenticated, service_role;
 
 grant insert (id, user_id, kind, session_id, room_name, name, description, status, state, end_reason, started_at, connected_at, ended_at,
@@ -1912,12 +2443,12 @@ grant update (room_name, name, description, status, state, end_reason, connected
     archived_at) on vox.conversations to authenticated;
 
 grant update (turn_count, last_sequence, input_tokens, output_tokens, cached_tokens, processing_ms, latency_ms, latency_count,
-    confidence_high_count, confidence_medium_count, confidence_low_count, interruption_count, updated_at) on vox.conversations to
-    vox_writer;
+    confidence_high_count, confidence_medium_count, confidence_low_count, interruption_count, updated_at, usage_stale) on vox.conversations
+    to vox_writer;
 
 grant update (user_id, kind, session_id, room_name, name, description, status, state, end_reason, connected_at, ended_at, asr_provider,
     asr_model, llm_provider, llm_model, tts_provider, tts_model, ai_agent_used, recording_file_id, transcript_file_id, summary, metadata,
-    preferences, session_state, archived_at) on vox.conversations to service_role;
+    preferences, session_state, archived_at, usage_stale) on vox.conversations to service_role;
 grant select on vox.function_calls to authenticated, service_role;
 
 grant insert (conversation_id, id, user_id, turn_id, call_id, name, arguments, result, status, error_message, execution_ms, started_at) on
@@ -1970,6 +2501,10 @@ grant insert (conversation_id, id, user_id, event_type, turn_id, response_id, mo
 
 grant update (turn_id, response_id, model, latency_ms, audio_duration_ms, input_tokens, output_tokens, cached_tokens, at, details) on
     vox.usage_events to service_role;
+grant select on vox.usage_folds to authenticated;
+grant select, insert, update, delete on vox.usage_folds to service_role;
+grant select on vox.usage_rollups to authenticated;
+grant select, insert, update on vox.usage_rollups to service_role;
 grant select on vox.users to authenticated;
 grant select, insert, update, delete on vox.users to service_role;
 grant update (first_name, last_name, personality_traits, settings) on vox.users to authenticated;

@@ -36,29 +36,141 @@ public sealed record NewCharge
 /// <summary>What was used, at the price that held then.</summary>
 public sealed class Charges(Database database)
 {
-    /// <summary>
-    /// Looks the price up and records, in one statement. Exact model before the longest prefix, a price of this installation before
-    /// a shipped one, then the latest that had begun. Without a price the charge stays unpriced: never guessed.
-    /// </summary>
-    internal const string RecordSql =
+    // The price of `n`, and where the provider had it cached, that of the same uncached.
+    private const string PriceOfN =
+        $"""
+        left join lateral (
+          select p.unit_price_usd, p.per
+          from vox.prices p
+          where p.meter = n.meter and {PriceBook.Holds}
+          {PriceBook.MostSpecific}
+        ) price on true
+        left join lateral (
+          select p.unit_price_usd, p.per
+          from vox.prices p
+          where n.meter like '%.cached' and p.meter = left(n.meter, -7) and {PriceBook.Holds}
+          {PriceBook.MostSpecific}
+        ) uncached on true
+        """;
+
+    // What caching saved of a quantity `n` at these prices; nothing where one of them is unknown.
+    private const string SavedByN =
         """
+        coalesce(round(n.quantity * uncached.unit_price_usd / uncached.per, 9) - round(n.quantity * price.unit_price_usd / price.per, 9), 0)
+        """;
+
+    /// <summary>Looks the price up and records, in one statement. Without a price the charge stays unpriced: never guessed.</summary>
+    internal const string RecordSql =
+        $"""
         insert into vox.charges (
-          conversation_id, id, turn_id, stage, meter, provider, model, quantity, unit_price_usd, per, charged_at)
-        select n.conversation_id, n.id, n.turn_id, n.stage, n.meter, n.provider, n.model, n.quantity, p.unit_price_usd,
-          coalesce(p.per, 1), n.charged_at
+          conversation_id, id, turn_id, stage, meter, provider, model, quantity, unit_price_usd, per, saved_usd, charged_at)
+        select n.conversation_id, n.id, n.turn_id, n.stage, n.meter, n.provider, n.model, n.quantity, price.unit_price_usd,
+          coalesce(price.per, 1), {SavedByN}, n.charged_at
         from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9)
           as n(conversation_id, id, turn_id, stage, meter, provider, model, quantity, charged_at)
-        left join lateral (
-          select unit_price_usd, per
-          from vox.prices p
-          where p.provider = n.provider
-            and p.meter = n.meter
-            and p.valid_from <= n.charged_at
-            and (p.model = n.model or (right(p.model, 1) = '*' and starts_with(n.model, left(p.model, -1))))
-          order by (p.model = n.model) desc, length(p.model) desc, p.is_default, p.valid_from desc
-          limit 1
-        ) p on true
+        {PriceOfN}
         on conflict (conversation_id, id) do nothing
+        """;
+
+    // Held before a series is looked at, so that the next statement sees the last revision and two don't make the same one.
+    internal const string HoldSql =
+        """
+        select from vox.conversations where id = any($1) order by id for update
+        """;
+
+    // A revision's id follows from the charge it revises and its number: a UUIDv7 of the conversation's time, like every other.
+    private const string RevisionId =
+        """
+        (left(l.conversation_id::text, 13) || '-7' || substr(h.digest, 1, 3) || '-8' || substr(h.digest, 4, 3) || '-'
+            || substr(h.digest, 7, 12))::uuid
+        """;
+
+    private const string DigestOfRevision =
+        """
+        cross join lateral (
+          select encode(sha256(convert_to(l.series_id::text || ':' || l.revision + 1, 'UTF8')), 'hex') as digest
+        ) h
+        """;
+
+    internal const string RaiseSql =
+        $"""
+        with l as (
+          select c.*, $2::uuid as series_id, c.amount_usd + coalesce(c.before_usd, 0) as total_usd
+          from vox.charges c
+          where c.conversation_id = $1 and (c.id = $2 or c.corrects = $2)
+          order by c.revision desc
+          limit 1
+        ), n as (
+          select provider, model, meter, charged_at from l
+        )
+        insert into vox.charges (
+          conversation_id, id, turn_id, stage, meter, provider, model, quantity, unit_price_usd, per, charged_at, corrects, revision,
+          before_quantity, before_usd)
+        select l.conversation_id, {RevisionId}, l.turn_id, l.stage, l.meter, l.provider, l.model, $3,
+          coalesce(l.unit_price_usd, price.unit_price_usd), case when l.unit_price_usd is null then coalesce(price.per, 1) else l.per end,
+          l.charged_at, l.series_id, l.revision + 1, l.quantity, l.total_usd
+        from l
+        cross join n
+        {DigestOfRevision}
+        left join lateral (
+          select p.unit_price_usd, p.per
+          from vox.prices p
+          where p.meter = n.meter and {PriceBook.Holds}
+          {PriceBook.MostSpecific}
+        ) price on true
+        where l.quantity < $3
+        """;
+
+    // The series of conversations whose first charge is of the period, each with what it would be at today's book. A price that is gone
+    // takes nothing back: what was charged at a known price stays so.
+    private const string Corrections =
+        $"""
+        with series as (
+          select distinct on (c.conversation_id, coalesce(c.corrects, c.id))
+            c.conversation_id, coalesce(c.corrects, c.id) as series_id, c.user_id, c.turn_id, c.stage, c.meter, c.provider, c.model,
+            c.revision, c.quantity, c.unit_price_usd, c.per, c.charged_at,
+            c.amount_usd + coalesce(c.before_usd, 0) as total_usd,
+            sum(c.saved_usd) over (partition by c.conversation_id, coalesce(c.corrects, c.id)) as saved_usd
+          from vox.charges c
+          where c.conversation_id = any($1) and c.charged_at >= $2 and c.charged_at < $3
+          order by c.conversation_id, coalesce(c.corrects, c.id), c.revision desc
+        ), priced as (
+          select n.*, price.unit_price_usd as new_price, price.per as new_per, {SavedByN} as new_saved
+          from series n
+          {PriceOfN}
+        ), corrections as (
+          select l.*, {RevisionId} as revision_id,
+            round(l.quantity * l.new_price / l.new_per, 9)::numeric(18,9) as new_total
+          from priced l
+          {DigestOfRevision}
+          where l.new_price is not null
+            and (l.unit_price_usd is null or l.new_price * l.per <> l.unit_price_usd * l.new_per or l.new_saved <> l.saved_usd)
+        )
+        """;
+
+    internal const string PreviewSql =
+        $"""
+        {Corrections}
+        select user_id, provider, model, count(*), count(*) filter (where total_usd is null), coalesce(sum(total_usd), 0), sum(new_total)
+        from corrections
+        group by user_id, provider, model
+        """;
+
+    internal const string CorrectSql =
+        $"""
+        {Corrections}, written as (
+          insert into vox.charges (
+            conversation_id, id, turn_id, stage, meter, provider, model, quantity, unit_price_usd, per, saved_usd, charged_at, corrects,
+            revision, before_quantity, before_usd)
+          select conversation_id, revision_id, turn_id, stage, meter, provider, model, quantity, new_price, new_per, new_saved - saved_usd,
+            charged_at, series_id, revision + 1, quantity, total_usd
+          from corrections
+          returning conversation_id, corrects
+        )
+        select user_id, provider, model, count(*), count(*) filter (where total_usd is null), coalesce(sum(total_usd), 0), sum(new_total)
+        from corrections c
+        join written w on w.conversation_id = c.conversation_id and w.corrects = c.series_id
+        group by user_id, provider, model
         """;
 
     /// <summary>
@@ -69,6 +181,29 @@ public sealed class Charges(Database database)
     public Task RecordAsServiceAsync(IReadOnlyList<NewCharge> charges, CancellationToken cancellationToken = default) =>
         charges.Count == 0 ? Task.CompletedTask : database.RunAsync(Caller.Service, [Record(charges)], cancellationToken);
 
+    /// <summary>
+    /// Records the reading of a meter that only grows, such as the seconds of a session so far. <see cref="NewCharge.Id"/> names the
+    /// meter, not the reading, and <see cref="NewCharge.Quantity"/> is all that was used so far: a higher reading adds the difference, a
+    /// lower or equal one nothing, so readings may come twice and in any order. What the conversation is charged is always the highest
+    /// reading at the price of the first, to the nano-dollar, however many readings there were.
+    /// </summary>
+    /// <exception cref="VoxbaseException"><c>charge_invalid</c>, <c>reference_not_found</c>; nothing is recorded.</exception>
+    public Task RecordReadingAsServiceAsync(NewCharge reading, CancellationToken cancellationToken = default) =>
+        database.RunAsync(Caller.Service, RecordReading(reading), cancellationToken);
+
+    /// <summary>The statements of <see cref="RecordReadingAsServiceAsync"/>, for a larger transaction.</summary>
+    internal static IReadOnlyList<Statement> RecordReading(NewCharge reading) =>
+        [
+            Hold([reading.ConversationId]),
+            Record([reading]),
+            new Statement(
+                RaiseSql, Parameter.Uuid(reading.ConversationId), Parameter.Uuid(reading.Id),
+                Parameter.Numeric(decimal.Round(reading.Quantity, 6, MidpointRounding.AwayFromZero))),
+        ];
+
+    /// <summary>The statement that lets nobody else revise charges of these conversations until the transaction ends.</summary>
+    internal static Statement Hold(IReadOnlyList<Guid> conversations) => new(HoldSql, Parameter.Uuids(conversations, id => id));
+
     /// <summary>The statement of <see cref="RecordAsServiceAsync"/>, for a larger transaction.</summary>
     internal static Statement Record(IReadOnlyList<NewCharge> charges)
     {
@@ -78,6 +213,8 @@ public sealed class Charges(Database database)
                 throw SpendingErrors.ChargeInvalid.With($"quantity must not be negative (was {charge.Quantity})");
             if (charge.Stage is not ("llm" or "asr" or "tts" or "session"))
                 throw SpendingErrors.ChargeInvalid.With($"stage must be llm, asr, tts or session (was '{charge.Stage}')");
+            if (!Meters.All.Contains(charge.Meter))
+                throw SpendingErrors.ChargeInvalid.With($"'{charge.Meter}' is not a meter; the meters are {string.Join(", ", Meters.All)}");
         }
 
         return new Statement(
@@ -89,7 +226,7 @@ public sealed class Charges(Database database)
             Parameter.Texts(charges, c => c.Meter),
             Parameter.Texts(charges, c => c.Provider),
             Parameter.Texts(charges, c => c.Model),
-            Parameter.Numerics(charges, c => c.Quantity),
+            Parameter.Numerics(charges, c => decimal.Round(c.Quantity, 6, MidpointRounding.AwayFromZero)),
             Parameter.Times(charges, c => c.ChargedAt));
     }
 }

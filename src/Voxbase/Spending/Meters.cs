@@ -45,20 +45,35 @@ public static class Meters
     /// <summary>Text tokens of a transcript.</summary>
     public const string TranscriptionOutputText = "stt.output.text";
 
-    /// <summary>Characters spoken by a speech synthesiser.</summary>
+    /// <summary>Transcribed tokens whose modality the provider didn't say. Never has a price.</summary>
+    public const string TranscriptionUnsplit = "stt.input.unsplit";
+
+    /// <summary>Characters spoken by a speech synthesiser; bytes where it bills bytes.</summary>
     public const string SpokenCharacters = "tts.characters";
+
+    /// <summary>Text tokens read by a speech synthesiser that bills tokens.</summary>
+    public const string SpeechInputText = "tts.input.text";
+
+    /// <summary>Audio tokens made by a speech synthesiser that bills tokens.</summary>
+    public const string SpeechOutputAudio = "tts.output.audio";
 
     /// <summary>Seconds of a session billed by time.</summary>
     public const string SessionSeconds = "session.seconds";
 
+    /// <summary>Seconds that a session stood by, where they are billed otherwise than active ones.</summary>
+    public const string StandbySeconds = "session.standby.seconds";
+
     /// <summary>Requests billed each.</summary>
     public const string Requests = "request";
 
-    /// <summary>All of the above.</summary>
-    public static IReadOnlyList<string> All { get; } =
+    /// <summary>All that may have a price.</summary>
+    public static IReadOnlyList<string> Priced { get; } =
     [
-        InputText, InputTextCached, InputAudio, InputAudioCached, InputImage, InputImageCached, OutputText, OutputAudio, InputUnsplit,
-        OutputUnsplit, TranscribedSeconds, TranscriptionInputText, TranscriptionInputAudio, TranscriptionOutputText, SpokenCharacters,
-        SessionSeconds, Requests,
+        InputText, InputTextCached, InputAudio, InputAudioCached, InputImage, InputImageCached, OutputText, OutputAudio, TranscribedSeconds,
+        TranscriptionInputText, TranscriptionInputAudio, TranscriptionOutputText, SpokenCharacters, SpeechInputText, SpeechOutputAudio,
+        SessionSeconds, StandbySeconds, Requests,
     ];
+
+    /// <summary>All that may be charged: those with a price, and those that wait for one to be told apart.</summary>
+    public static IReadOnlyList<string> All { get; } = [.. Priced, InputUnsplit, OutputUnsplit, TranscriptionUnsplit];
 }

@@ -18,6 +18,8 @@ public sealed class StatementTests(TestCluster cluster)
     {
         [typeof(Users)] = [Caller.ServiceRole],
         [typeof(Charges)] = [Caller.ServiceRole],
+        [typeof(Repricing)] = [Caller.ServiceRole],
+        [typeof(UsageFold)] = [Caller.ServiceRole],
         [typeof(Captures)] = [Caller.ServiceRole],
         [typeof(CaptureRows)] = [Caller.ServiceRole],
         [typeof(Partitions)] = [Caller.ServiceRole],
@@ -41,6 +43,8 @@ public sealed class StatementTests(TestCluster cluster)
         {
             Id = Guid.Empty, ConversationId = Guid.Empty, Stage = "llm", Meter = Meters.Requests, Provider = "p", Quantity = 1, ChargedAt = default,
         }]),
+        PriceBook.Set([], replace: false),
+        PriceBook.Standing([]),
         CaptureRows.Events(Guid.Empty, "openai", []),
         CaptureRows.Turns(Guid.Empty, "openai", default, []),
         CaptureRows.FunctionCalls(Guid.Empty, default, []),
@@ -91,7 +95,7 @@ public sealed class StatementTests(TestCluster cluster)
     {
         foreach (var (name, _, sql) in All())
         {
-            foreach (var table in (string[])["conversations", "turns", "users", "participants", "charges", "prices", "function_calls", "usage_events", "provider_events"])
+            foreach (var table in (string[])["conversations", "turns", "users", "participants", "charges", "prices", "usage_folds", "usage_rollups", "function_calls", "usage_events", "provider_events"])
                 sql.ShouldNotMatch($@"\b(from|join|into|update)\s+{table}\b", name);
         }
     }

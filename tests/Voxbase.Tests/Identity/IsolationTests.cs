@@ -147,7 +147,7 @@ public sealed class IsolationTests(TestCluster cluster)
         (await db.ScalarAsync(admin, "select count(*) from vox.turns")).ShouldBe(0L);
         (await db.ScalarAsync(admin, "select count(*) from vox.conversations")).ShouldBe(0L);
         (await Should.ThrowAsync<VoxbaseException>(() => db.Prices.SetAsync(
-            admin, new Price { Provider = "p", Model = "m", Meter = Meters.Requests, UnitPriceUsd = 1, ValidFrom = DateTimeOffset.UnixEpoch }, Cancel))).Code.ShouldBe("forbidden");
+            admin, new Price { Provider = "p", Model = "m", Meter = Meters.Requests, UnitPriceUsd = 1, ValidFrom = DateTimeOffset.UnixEpoch }, cancellationToken: Cancel))).Code.ShouldBe("forbidden");
     }
 
     [Theory]

@@ -110,7 +110,7 @@ public sealed partial class PolicyLintTests(TestCluster cluster)
             where p.pronamespace in ('vox'::regnamespace, 'vox_private'::regnamespace) and p.prosecdef
               and p.prorettype <> 'trigger'::regtype and has_function_privilege('authenticated', p.oid, 'execute')
             order by 1
-            """)).ShouldBe(["vox_private.audit_read(uuid)", "vox_private.ensure_current_user()", "vox_private.is_admin()", "vox_private.took_part(uuid)"]);
+            """)).ShouldBe(["vox_private.audit_read(uuid)", "vox_private.audit_usage(uuid)", "vox_private.ensure_current_user()", "vox_private.is_admin()", "vox_private.took_part(uuid)"]);
 
     [Fact]
     public async Task Nobody_is_granted_what_must_not_happen() =>

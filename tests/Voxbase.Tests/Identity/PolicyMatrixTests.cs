@@ -108,6 +108,16 @@ public sealed class PolicyMatrixTests(TestCluster cluster)
         alert_deliveries insert   no    no     no           no        no     yes
         alert_deliveries update   no    no     no           no        no     yes
         alert_deliveries delete   no    no     no           no        no     no
+
+        usage_folds      select   no    yes    none         none      yes    yes
+        usage_folds      insert   no    no     no           no        no     yes
+        usage_folds      update   no    no     no           no        no     yes
+        usage_folds      delete   no    no     no           no        no     yes
+
+        usage_rollups    select   no    yes    none         none      yes    yes
+        usage_rollups    insert   no    no     no           no        no     yes
+        usage_rollups    update   no    no     no           no        no     yes
+        usage_rollups    delete   no    no     no           no        no     no
         """;
 
     // $1 the conversation, $2 its owner. Each statement is one attempt; what it does is undone.
@@ -229,6 +239,21 @@ public sealed class PolicyMatrixTests(TestCluster cluster)
             """,
         [("alert_deliveries", "update")] = "update vox.alert_deliveries set attempts = 0 where ($1, $2) is not null",
         [("alert_deliveries", "delete")] = "delete from vox.alert_deliveries where ($1, $2) is not null",
+
+        [("usage_folds", "select")] = "select parts from vox.usage_folds where conversation_id = $1 and $2 is not null",
+        [("usage_folds", "insert")] = "insert into vox.usage_folds (conversation_id, user_id, parts) select vox.uuid_v7(), $2, '{}' where $1 is not null",
+        [("usage_folds", "update")] = "update vox.usage_folds set parts = '{}' where conversation_id = $1 and $2 is not null",
+        [("usage_folds", "delete")] = "delete from vox.usage_folds where conversation_id = $1 and $2 is not null",
+
+        [("usage_rollups", "select")] = "select count from vox.usage_rollups where scope = $2 and $1 is not null",
+        [("usage_rollups", "insert")] =
+            """
+            insert into vox.usage_rollups (
+              scope, by_month, measure, period, kind, provider, model, stage, meter, bucket, count, quantity, amount_usd, saved_usd)
+            select $2, false, 'forged', current_date, '', '', '', '', '', 0, 1, 1, 1, 1 where $1 is not null
+            """,
+        [("usage_rollups", "update")] = "update vox.usage_rollups set count = 0 where scope = $2 and $1 is not null",
+        [("usage_rollups", "delete")] = "delete from vox.usage_rollups where scope = $2 and $1 is not null",
     };
 
     private static readonly string[] Verbs = ["select", "insert", "update", "delete"];
@@ -356,6 +381,8 @@ public sealed class PolicyMatrixTests(TestCluster cluster)
         await db.ExecuteAsync(
             Caller.Service,
             "insert into vox.alert_deliveries (alert_id, endpoint_id, event) select a.id, e.id, 'alert.opened' from vox.alerts a, vox.alert_endpoints e");
+
+        await db.ExecuteAsync(Caller.Service, "select vox_private.fold_usage(array[$1])", Parameter.Uuid(conversation));
         return new Cast(conversation, owner, participant, await db.NewUserAsync(), await db.NewUserAsync(isAdmin: true));
     }
 

@@ -1,0 +1,332 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Text.Json;
+using Npgsql;
+using Voxbase.Data;
+using Voxbase.Testing;
+
+namespace Voxbase.Tests.Spending;
+
+[SuppressMessage("Security", "CA5394", Justification = "A seed that can be repeated.")]
+public sealed class UsageTests(TestCluster cluster)
+{
+    private static readonly DateTimeOffset Now = new(2026, 5, 20, 12, 0, 0, TimeSpan.Zero);
+
+    // What the rollups must say, from the rows and nothing else: no parts, no folds, no buckets.
+    private const string RecountText =
+        """
+        with c as (
+          select *, (started_at at time zone 'UTC')::date as day from vox.conversations where $1::uuid is null or user_id = $1
+        ), t as (
+          select t.*, coalesce((t.started_at at time zone 'UTC')::date, c.day) as day from vox.turns t join c on c.id = t.conversation_id
+        ), e as (
+          select e.*, (e.at at time zone 'UTC')::date as day from vox.usage_events e join c on c.id = e.conversation_id where e.turn_id is null
+        ), x as (
+          select x.*, (x.charged_at at time zone 'UTC')::date as day from vox.charges x join c on c.id = x.conversation_id
+        )
+        select jsonb_build_object(
+          'conversations', (select count(*) from c where day >= $2 and day < $3),
+          'completed', (select count(*) from c where day >= $2 and day < $3 and status = 'completed'),
+          'failed', (select count(*) from c where day >= $2 and day < $3 and status = 'failed'),
+          'duration', (select coalesce(sum(duration_seconds), 0) from c where day >= $2 and day < $3),
+          'turns', (select coalesce(sum(turn_count), 0) from c where day >= $2 and day < $3),
+          'input', (select coalesce(sum(input_tokens), 0) from t where day >= $2 and day < $3) + (select coalesce(sum(input_tokens), 0) from e where day >= $2 and day < $3),
+          'output', (select coalesce(sum(output_tokens), 0) from t where day >= $2 and day < $3) + (select coalesce(sum(output_tokens), 0) from e where day >= $2 and day < $3),
+          'charges', (select count(*) from x where day >= $2 and day < $3 and revision = 0),
+          'unpriced', (select count(*) from x where day >= $2 and day < $3 and unit_price_usd is null and revision = 0
+            and not exists (select from vox.charges y where y.conversation_id = x.conversation_id and y.corrects = x.id)),
+          'cost', (select coalesce(sum(amount_usd), 0) from x where day >= $2 and day < $3)::text,
+          'latencies', (select count(end_to_end_ms) from t where day >= $2 and day < $3),
+          'p50', (select percentile_disc(0.50) within group (order by end_to_end_ms) from t where day >= $2 and day < $3),
+          'p95', (select percentile_disc(0.95) within group (order by end_to_end_ms) from t where day >= $2 and day < $3),
+          'p99', (select percentile_disc(0.99) within group (order by end_to_end_ms) from t where day >= $2 and day < $3)
+        )::text
+        """;
+
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    // Writers, late charges, corrections, owners that come later, deletions, folds by three at once, and folds that are cut off.
+    [Fact]
+    public async Task At_every_moment_the_answer_is_what_counting_the_rows_again_gives()
+    {
+        await using var db = await cluster.CreateDatabaseAsync(time: new Clock(Now));
+        var seed = Environment.TickCount;
+        Caller[] users = [await db.NewUserAsync(), await db.NewUserAsync()];
+        for (var round = 0; round < 3; round++)
+        {
+            await Task.WhenAll(
+                [
+                    .. Enumerable.Range(0, 4).Select(writer => WriteAsync(db, users, new Random(seed + (round * 10) + writer), 25)),
+                    FoldAsync(db, 8), FoldAsync(db, 8), CutOffAsync(db), RepriceAsync(db, round),
+                ]);
+            await ShouldBeExactAsync(db, users, $"round {round}, seed {seed}, something unfolded");
+            await db.UsageFold.RunOnceAsync(Cancel);
+            await ShouldBeExactAsync(db, users, $"round {round}, seed {seed}, folded");
+        }
+
+        // Nothing that goes on stays out for ever: quiet for long enough, it is folded too.
+        await db.ExecuteAsync(Caller.Service, "update vox.conversations set status = 'active' where status = 'pending'");
+        await using var connection = new NpgsqlConnection(db.ConnectionString);
+        await connection.OpenAsync(Cancel);
+        await using var fold = new NpgsqlCommand("set role service_role; select vox_private.fold_stale_usage(10000, now() + interval '1 hour')", connection);
+        await fold.ExecuteNonQueryAsync(Cancel);
+        (await db.ScalarAsync(Caller.Service, "select count(*) from vox.conversations where usage_stale")).ShouldBe(0L);
+        await ShouldBeExactAsync(db, users, $"seed {seed}, all folded");
+        (await Recount.FaultsAsync(db, Cancel)).ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task Groups_say_what_was_used_by_day_month_kind_model_and_stage()
+    {
+        await using var db = await cluster.CreateDatabaseAsync(time: new Clock(Now));
+        var user = await db.NewUserAsync();
+        var april = new DateTimeOffset(2026, 4, 30, 23, 59, 0, TimeSpan.Zero);
+        var call = await ConversationAsync(db, user, ConversationKind.Call, april, "gpt-realtime");
+        await db.Conversations.AppendAsync(
+            user, call,
+            [
+                new NewTurn { Role = TurnRole.User, StartedAt = april, AsrMs = 120 },
+                new NewTurn { Role = TurnRole.Assistant, StartedAt = april.AddMinutes(2), Model = "gpt-realtime", InputTokens = 100, OutputTokens = 20, CachedTokens = 40, InputTextTokens = 60, InputAudioTokens = 40, LlmFirstTokenMs = 300, TtsFirstByteMs = 90, EndToEndMs = 800 },
+            ],
+            Cancel);
+        await ChargeAsync(db, call, "llm", Meters.InputAudioCached, 1_000_000, april.AddMinutes(2));
+        await ChargeAsync(db, call, "llm", Meters.OutputAudio, 500_000, april.AddMinutes(2));
+        await db.Conversations.EndAsync(user, call, "done", endedAt: april.AddMinutes(5), cancellationToken: Cancel);
+        var chat = await ConversationAsync(db, user, ConversationKind.Agent, Now, "other-model");
+        await db.Conversations.AppendAsync(user, chat, new NewTurn { Role = TurnRole.Assistant, Model = "other-model", InputTokens = 7 }, Cancel);
+        await db.UsageFold.RunOnceAsync(Cancel);
+
+        var (from, to) = (new DateOnly(2026, 4, 1), new DateOnly(2026, 6, 1));
+        (await KeysAsync(UsageBy.Day)).ShouldBe(["2026-04-30 1 0", "2026-05-01 0 32.400000000", "2026-05-20 1 0"]);
+        (await KeysAsync(UsageBy.Month)).ShouldBe(["2026-04 1 0", "2026-05 1 32.400000000"]);
+        (await KeysAsync(UsageBy.Kind)).ShouldBe(["agent 1 0", "call 1 32.400000000"]);
+        (await KeysAsync(UsageBy.Model)).ShouldBe(["gpt-realtime 1 32.400000000", "other-model 1 0"]);
+        (await KeysAsync(UsageBy.Stage)).ShouldBe(["asr 1 0", "llm 1 32.400000000", "tts 1 0"]);
+        var total = (await ReadAsync(UsageBy.Total)).Total;
+        (total.Conversations, total.Completed, total.DurationSeconds, total.MeanDurationSeconds, total.Turns, total.Charges).ShouldBe((2, 1, 300, 300m, 3, 2));
+        total.CostUsd.ShouldBe(32.4m);
+        total.CacheSavingsUsd.ShouldBe(31.6m);
+        total.Tokens.ShouldBe(new UsageTokens(107, 20, 40, 60, 40, 0, 0, 0, 0, 0));
+        total.Meters.ShouldBe(new Dictionary<string, decimal> { [Meters.InputAudioCached] = 1_000_000, [Meters.OutputAudio] = 500_000 }, ignoreOrder: true);
+        (total.Latency.Count, total.Latency.MeanMs).ShouldBe((1, 800m));
+        total.Latency.P95Ms!.Value.ShouldBeInRange(784, 816);
+        var stages = (await ReadAsync(UsageBy.Stage)).Data.ToDictionary(stage => stage.Key!);
+        (stages["asr"].Latency.MeanMs, stages["llm"].Latency.MeanMs, stages["tts"].Latency.MeanMs).ShouldBe((120m, 300m, 90m));
+
+        async Task<List<string>> KeysAsync(UsageBy by) => [.. (await ReadAsync(by)).Data.Select(g => $"{g.Key} {g.Conversations} {(g.CostUsd == 0 ? "0" : g.CostUsd)}")];
+
+        Task<UsageReport> ReadAsync(UsageBy by) => db.Usage.ReadAsync(user, new UsageQuery { From = from, To = to, By = by }, Cancel);
+    }
+
+    [Fact]
+    public async Task Percentiles_are_within_two_percent_of_the_nearest_rank()
+    {
+        await using var db = await cluster.CreateDatabaseAsync(time: new Clock(Now));
+        var user = await db.NewUserAsync();
+        var random = new Random(7);
+        var conversation = await ConversationAsync(db, user, ConversationKind.Call, Now, "m");
+        List<int> values = [.. Enumerable.Range(0, 3_000).Select(_ => (int)Math.Exp(random.NextDouble() * 12)), 0, 0, 1, 2, 3, 120_000, int.MaxValue];
+        await db.Conversations.AppendAsync(user, conversation, [.. values.Select(v => new NewTurn { Role = TurnRole.Assistant, EndToEndMs = v })], Cancel);
+        values.Sort();
+        var latency = (await db.Usage.ReadAsync(user, cancellationToken: Cancel)).Total.Latency;
+        latency.Count.ShouldBe(values.Count);
+        foreach (var (share, value) in new[] { (0.50, latency.P50Ms), (0.95, latency.P95Ms), (0.99, latency.P99Ms) })
+        {
+            decimal rank = values[(int)Math.Ceiling(share * values.Count) - 1];
+            Math.Abs(value!.Value - rank).ShouldBeLessThanOrEqualTo((rank * 0.02m) + 0.01m);
+        }
+    }
+
+    [Fact]
+    public async Task Nobody_reads_the_statistics_of_others_but_admins_and_they_leave_a_row()
+    {
+        await using var db = await cluster.CreateDatabaseAsync(time: new Clock(Now));
+        var (user, stranger, admin) = (await db.NewUserAsync(), await db.NewUserAsync(), await db.NewUserAsync(isAdmin: true));
+        await ConversationAsync(db, user, ConversationKind.Call, Now, "m");
+        var folded = await ConversationAsync(db, user, ConversationKind.Call, Now, "m");
+        await db.Conversations.EndAsync(user, folded, "done", cancellationToken: Cancel);
+        await db.UsageFold.RunOnceAsync(Cancel);
+
+        (await db.Usage.ReadAsync(user, cancellationToken: Cancel)).Total.Conversations.ShouldBe(2);
+        (await db.Usage.ReadAsync(stranger, cancellationToken: Cancel)).Total.Conversations.ShouldBe(0);
+        foreach (var query in new[] { new UsageQuery { UserId = user.UserId }, new UsageQuery { Everyone = true } })
+        {
+            (await Should.ThrowAsync<VoxbaseException>(() => db.Usage.ReadAsync(stranger, query, Cancel))).Code.ShouldBe("forbidden");
+            (await db.Usage.ReadAsync(admin, query, Cancel)).Total.Conversations.ShouldBe(2);
+        }
+
+        (await Should.ThrowAsync<VoxbaseException>(() => db.Usage.ReadAsync(Caller.Anonymous, cancellationToken: Cancel))).Code.ShouldBe("forbidden");
+        (await db.Usage.ReadAsync(Caller.Service, cancellationToken: Cancel)).Total.Conversations.ShouldBe(2, "everyone");
+        (await db.ScalarAsync(Caller.Service, "select string_agg(resource, ' ') from vox.audit_log where action = 'usage.read' and actor_id = $1", Parameter.Uuid(admin.UserId)))
+            .ShouldBe($"users/{user.UserId}");
+        (await db.ScalarAsync(user, "select conversations from vox.usage_stats($1, interval '100 years')", Parameter.Uuid(user.UserId))).ShouldBe(2L);
+        (await Should.ThrowAsync<VoxbaseException>(() => db.ScalarAsync(user, "select vox_private.fold_usage('{}')"))).Code.ShouldBe("forbidden");
+        (await db.ScalarAsync(stranger, "select count(*) from vox.usage_rollups")).ShouldBe(0L);
+    }
+
+    [Theory]
+    [InlineData("2026-05-01", "2026-05-01", UsageBy.Total)]
+    [InlineData("2026-05-02", "2026-05-01", UsageBy.Month)]
+    [InlineData("2020-01-01", "2026-05-01", UsageBy.Day)]
+    [InlineData("0001-01-01", "2026-05-01", UsageBy.Total)]
+    public async Task A_period_that_is_none_is_refused(string from, string to, UsageBy by)
+    {
+        await using var db = await cluster.CreateDatabaseAsync();
+        (await Should.ThrowAsync<VoxbaseException>(() => db.Usage.ReadAsync(
+            Caller.Service, new UsageQuery { From = DateOnly.Parse(from, null), To = DateOnly.Parse(to, null), By = by }, Cancel))).Code.ShouldBe("period_invalid");
+    }
+
+    [Fact]
+    public async Task The_check_finds_models_without_a_price_and_models_that_are_switched_off()
+    {
+        await using var db = await cluster.CreateDatabaseAsync(time: new Clock(Now));
+        var (user, admin) = (await db.NewUserAsync(), await db.NewUserAsync(isAdmin: true));
+        (await db.PriceCheck.RunAsync(admin, cancellationToken: Cancel)).ShouldBeEmpty();
+        var dying = await ConversationAsync(db, user, ConversationKind.Call, Now, "gpt-realtime");
+        await ChargeAsync(db, dying, "llm", Meters.InputUnsplit, 10, Now);
+        var unpriced = await ConversationAsync(db, user, ConversationKind.Call, Now, "gpt-realtime-9");
+        await ChargeAsync(db, unpriced, "llm", Meters.InputText, 10, Now, "gpt-realtime-9");
+        await ChargeAsync(db, unpriced, "llm", Meters.OutputText, 10, Now, "gpt-realtime-9");
+        await ConversationAsync(db, user, ConversationKind.Call, Now, "gpt-quiet");
+        await db.UsageFold.RunOnceAsync(Cancel);
+        await db.Prices.SetAsync(Caller.Service, new Price { Provider = "openai", Model = "gpt-realtime-9", Meter = Meters.OutputText, UnitPriceUsd = 1, ValidFrom = Now.AddDays(-1) }, cancellationToken: Cancel);
+
+        var findings = await db.PriceCheck.RunAsync(admin, cancellationToken: Cancel);
+        findings.Select(f => $"{f.Problem} {f.Model} {f.Meter} {f.Count} {f.ShutdownOn:yyyy-MM-dd}".TrimEnd()).Order(StringComparer.Ordinal).ShouldBe(
+            ["NoPrice gpt-quiet  1", "NoPrice gpt-realtime-9 llm.input.text 1", "PricedSince gpt-realtime-9 llm.output.text 1", "ShuttingDown gpt-realtime  1 2027-01-20", "Unknown gpt-realtime llm.input.unsplit 1"]);
+        (await Should.ThrowAsync<VoxbaseException>(() => db.PriceCheck.RunAsync(user, cancellationToken: Cancel))).Code.ShouldBe("forbidden");
+
+        await db.Repricing.RunAsServiceAsync(Now.AddDays(-1), Now.AddDays(1), cancellationToken: Cancel);
+        (await db.PriceCheck.RunAsync(Caller.Service, cancellationToken: Cancel)).ShouldNotContain(f => f.Problem == PriceProblem.PricedSince);
+    }
+
+    private static async Task WriteAsync(TestDatabase db, Caller[] users, Random random, int steps)
+    {
+        var mine = new List<(Guid Id, Guid Turn)>();
+        for (var step = 0; step < steps; step++)
+        {
+            var at = Now.AddDays(-random.Next(50)).AddHours(random.Next(24));
+            switch (mine.Count == 0 ? 0 : random.Next(9))
+            {
+                case 0 or 1:
+                    var owner = random.Next(5) == 0 ? Caller.Service : users[random.Next(users.Length)];
+                    var id = await ConversationAsync(db, owner, (ConversationKind)random.Next(5), at, random.Next(2) == 0 ? "gpt-realtime" : null);
+                    var turns = await db.Conversations.AppendAsync(owner, id, [.. Enumerable.Range(0, random.Next(1, 5)).Select(_ => Turn(random, at))], Cancel);
+                    mine.Add((id, turns[0].Id));
+                    break;
+                case 2 or 3:
+                    await db.Conversations.AppendAsync(Caller.Service, Any(), Turn(random, at), Cancel);
+                    break;
+                case 4:
+                    var (conversation, turn) = mine[random.Next(mine.Count)];
+                    await db.Charges.RecordAsServiceAsync(
+                        [new NewCharge { Id = Guid.CreateVersion7(), ConversationId = conversation, TurnId = turn, Stage = "llm", Meter = Meters.Requests, Provider = "acme", Model = $"m{random.Next(3)}", Quantity = random.Next(100), ChargedAt = at }],
+                        Cancel);
+                    break;
+                case 5:
+                    await db.Charges.RecordReadingAsServiceAsync(
+                        new NewCharge { Id = mine[0].Turn, ConversationId = mine[0].Id, Stage = "session", Meter = Meters.SessionSeconds, Provider = "openai", Model = "gpt-live-1", Quantity = random.Next(600), ChargedAt = Now },
+                        Cancel);
+                    break;
+                case 6:
+                    await db.Conversations.EndAsync(Caller.Service, Any(), "done", cancellationToken: Cancel);
+                    break;
+                case 7:
+                    // What came late: a latency, a model, an owner for a call of nobody.
+                    await db.ExecuteAsync(Caller.Service, "update vox.turns set end_to_end_ms = $2, model = 'late' where conversation_id = $1", Parameter.Uuid(Any()), Parameter.Integer(random.Next(3_000)));
+                    await db.ExecuteAsync(Caller.Service, "update vox.conversations set user_id = $2 where id = $1 and user_id is null", Parameter.Uuid(Any()), Parameter.Uuid(users[0].UserId));
+                    break;
+                default:
+                    await db.ExecuteAsync(
+                        Caller.Service, "insert into vox.usage_events (conversation_id, event_type, input_tokens, model, at) values ($1, 'response', $2, 'gpt-realtime', $3)",
+                        Parameter.Uuid(Any()), Parameter.Integer(random.Next(500)), Parameter.Time(at));
+                    await db.ExecuteAsync(Caller.Service, "delete from vox.conversations c where id = $1 and not exists (select from vox.charges x where x.conversation_id = c.id)", Parameter.Uuid(mine[^1].Id));
+                    if ((bool)(await db.ScalarAsync(Caller.Service, "select not exists (select from vox.conversations where id = $1)", Parameter.Uuid(mine[^1].Id)))!)
+                        mine.RemoveAt(mine.Count - 1);
+                    break;
+            }
+        }
+
+        Guid Any() => mine[random.Next(mine.Count)].Id;
+    }
+
+    private static NewTurn Turn(Random random, DateTimeOffset at) => new()
+    {
+        Role = TurnRole.Assistant, StartedAt = random.Next(3) == 0 ? null : at.AddMinutes(random.Next(3_000)), Model = random.Next(2) == 0 ? "gpt-realtime" : null,
+        InputTokens = random.Next(1_000), OutputTokens = random.Next(100), EndToEndMs = random.Next(4) == 0 ? null : random.Next(5_000),
+    };
+
+    private static async Task FoldAsync(TestDatabase db, int times)
+    {
+        for (var i = 0; i < times; i++)
+            await db.UsageFold.RunOnceAsync(Cancel);
+    }
+
+    // A server that dies in the middle of a fold: its transaction was open and is gone.
+    private static async Task CutOffAsync(TestDatabase db)
+    {
+        for (var i = 0; i < 4; i++)
+        {
+            await using var connection = new NpgsqlConnection(db.ConnectionString);
+            await connection.OpenAsync(Cancel);
+            await using var transaction = await connection.BeginTransactionAsync(Cancel);
+            await using var fold = new NpgsqlCommand("set local role service_role; select vox_private.fold_stale_usage(5, now())", connection, transaction);
+            await fold.ExecuteNonQueryAsync(Cancel);
+        }
+    }
+
+    private static async Task RepriceAsync(TestDatabase db, int round)
+    {
+        await db.Prices.SetAsync(
+            Caller.Service, new Price { Provider = "acme", Model = "m1", Meter = Meters.Requests, UnitPriceUsd = round + 0.333333333m, Per = 7, ValidFrom = Now.AddYears(-1) }, replace: true, Cancel);
+        await db.Repricing.RunAsServiceAsync(Now.AddYears(-1), Now.AddYears(1), cancellationToken: Cancel);
+    }
+
+    private static async Task ShouldBeExactAsync(TestDatabase db, Caller[] users, string when)
+    {
+        foreach (var (from, to) in new[] { ("2026-03-01", "2026-07-01"), ("2026-04-10", "2026-05-21"), ("2026-05-19", "2026-05-20") })
+        {
+            foreach (var user in (Guid?[])[null, .. users.Select(u => u.UserId)])
+            {
+                var (first, last) = (DateOnly.Parse(from, null), DateOnly.Parse(to, null));
+                var query = new UsageQuery { UserId = user, Everyone = user is null, From = first, To = last, By = UsageBy.Day };
+                var report = await db.Usage.ReadAsync(user is null ? Caller.Service : users.Single(u => u.UserId == user), query, Cancel);
+                await ShouldBeAsync(db, user, first, last, report.Total, when);
+                foreach (var day in report.Data)
+                    await ShouldBeAsync(db, user, DateOnly.Parse(day.Key!, null), DateOnly.Parse(day.Key!, null).AddDays(1), day, when);
+                var months = (await db.Usage.ReadAsync(Caller.Service, query with { By = UsageBy.Month }, Cancel)).Data;
+                (report.Data.Sum(d => d.CostUsd), report.Data.Sum(d => d.Conversations), report.Data.Sum(d => d.Tokens.Input))
+                    .ShouldBe((months.Sum(m => m.CostUsd), months.Sum(m => m.Conversations), months.Sum(m => m.Tokens.Input)), when);
+            }
+        }
+    }
+
+    private static async Task ShouldBeAsync(TestDatabase db, Guid? user, DateOnly from, DateOnly to, UsageFigures figures, string when)
+    {
+        var counted = JsonElement.Parse((string)(await db.ScalarAsync(Caller.Service, RecountText, Parameter.Uuid(user), Parameter.Date(from), Parameter.Date(to)))!);
+        var cost = decimal.Parse(counted.GetProperty("cost").GetString()!, null);
+        (figures.Conversations, figures.Completed, figures.Failed, figures.DurationSeconds, figures.Turns, figures.Tokens.Input, figures.Tokens.Output, figures.Charges, figures.Unpriced, figures.CostUsd, figures.Latency.Count)
+            .ShouldBe((Of("conversations"), Of("completed"), Of("failed"), Of("duration"), Of("turns"), Of("input"), Of("output"), Of("charges"), Of("unpriced"), cost, Of("latencies")), $"{user} {from} to {to}, {when}");
+        foreach (var (name, value) in new[] { ("p50", figures.Latency.P50Ms), ("p95", figures.Latency.P95Ms), ("p99", figures.Latency.P99Ms) })
+        {
+            if (counted.GetProperty(name).ValueKind == JsonValueKind.Null)
+                value.ShouldBeNull();
+            else
+                Math.Abs(value!.Value - Of(name)).ShouldBeLessThanOrEqualTo((Of(name) * 0.02m) + 0.01m, $"{name}, {when}");
+        }
+
+        long Of(string name) => counted.GetProperty(name).GetInt64();
+    }
+
+    private static async Task<Guid> ConversationAsync(TestDatabase db, Caller owner, ConversationKind kind, DateTimeOffset at, string? model) =>
+        (await db.Conversations.StartAsync(
+            owner, new NewConversation { Kind = kind, Status = ConversationStatus.Active, StartedAt = at, LlmProvider = model is null ? null : "openai", LlmModel = model }, Cancel)).Id;
+
+    private static Task ChargeAsync(TestDatabase db, Guid conversation, string stage, string meter, decimal quantity, DateTimeOffset at, string model = "gpt-realtime") => db.Charges.RecordAsServiceAsync(
+        [new NewCharge { Id = Guid.CreateVersion7(), ConversationId = conversation, Stage = stage, Meter = meter, Provider = "openai", Model = model, Quantity = quantity, ChargedAt = at }],
+        Cancel);
+
+    private sealed class Clock(DateTimeOffset now) : TimeProvider
+    {
+        public override DateTimeOffset GetUtcNow() => now;
+    }
+}

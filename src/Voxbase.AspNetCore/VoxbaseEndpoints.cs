@@ -4,6 +4,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Voxbase.Capture;
 using Voxbase.Data;
+using Voxbase.LiveKit;
 
 namespace Voxbase.AspNetCore;
 
@@ -17,7 +18,7 @@ public static class VoxbaseEndpoints
     public static IServiceCollection AddVoxbaseHttp(this IServiceCollection services) => ApiDescription.Add(services);
 
     /// <summary>
-    /// Maps <c>/v1/…</c>, <c>/health</c>, <c>/ready</c> and <c>/openapi.json</c>. Callers are known by their tokens
+    /// Maps <c>/v1/…</c>, <c>/observability/…</c> (LiveKit's agents), <c>/health</c>, <c>/ready</c> and <c>/openapi.json</c>. Callers are known by their tokens
     /// (<see cref="VoxbaseOptions.Tokens"/>); no other authentication of the application is asked.
     /// </summary>
     /// <exception cref="InvalidOperationException"><c>AddVoxbase</c> or <c>AddVoxbaseHttp</c> was not called.</exception>
@@ -31,6 +32,10 @@ public static class VoxbaseEndpoints
         new ConversationEndpoints(services.GetRequiredService<Conversations>(), options).Map(routes);
         new CaptureEndpoints(services.GetRequiredService<Captures>()).Map(routes);
         new PriceEndpoints(services.GetRequiredService<PriceBook>()).Map(routes);
+        new LiveKitEndpoints(
+            services.GetRequiredService<LiveKitCalls>(), services.GetRequiredService<LiveKitRooms>(), services.GetRequiredService<LiveKitWebhooks>(),
+            services.GetRequiredService<LiveKitUploads>(), services.GetRequiredService<Tokens>()).Map(routes);
+        new ObservabilityEndpoints(services.GetRequiredService<LiveKitUploads>(), options, logger).Map(routes);
         new HealthEndpoints(services.GetRequiredService<Migrator>()).Map(routes);
         ApiDescription.Map(routes, services);
         routes.Close();

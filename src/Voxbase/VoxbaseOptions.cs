@@ -23,6 +23,9 @@ public sealed class VoxbaseOptions
     /// <summary>Where OpenAI is and who we are there.</summary>
     public OpenAiOptions OpenAi { get; } = new();
 
+    /// <summary>Where LiveKit is and who we are there.</summary>
+    public LiveKitOptions LiveKit { get; } = new();
+
     /// <exception cref="OptionsValidationException">Something is out of its range; the message names all that is.</exception>
     internal VoxbaseOptions Validated()
     {
@@ -30,6 +33,7 @@ public sealed class VoxbaseOptions
         Conversations.Validate(faults.Add);
         Tokens.Validate(faults.Add);
         OpenAi.Validate(faults.Add);
+        LiveKit.Validate(faults.Add);
         return faults.Count == 0 ? this : throw new OptionsValidationException(nameof(VoxbaseOptions), typeof(VoxbaseOptions), faults);
     }
 }

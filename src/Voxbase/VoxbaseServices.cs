@@ -3,6 +3,7 @@ using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
 using Voxbase.Capture;
 using Voxbase.Data;
+using Voxbase.LiveKit;
 
 namespace Voxbase;
 
@@ -32,8 +33,11 @@ public static class VoxbaseServices
         services.AddSingleton<RunningCalls>();
         services.AddSingleton<CallAdmission>();
         services.AddSingleton<Captures>();
+        services.AddLiveKit();
         services.AddHostedService<MigrationAtStart>();
         services.AddHostedService<PartitionsJob>();
+        services.AddHostedService<LiveKitInboxJob>();
+        services.AddHostedService<LiveKitReconcilerJob>();
         return services;
     }
 

@@ -15,7 +15,6 @@ internal static class RpcStatus
     public static byte[] Retry(ErrorCode error, TimeSpan after)
     {
         var delay = Varint(1, (ulong)after.TotalSeconds);
-        // A hint is short, and so is every length here; the code writes them all as they would be at any length.
         byte[] any = [.. Bytes(1, Encoding.ASCII.GetBytes(RetryInfoType)), .. Bytes(2, Bytes(1, delay))];
         return [.. Varint(1, Unavailable), .. Bytes(2, Encoding.UTF8.GetBytes($"{error.Code}: {error.Summary}")), .. Bytes(3, any)];
     }

@@ -381,6 +381,7 @@ public sealed partial class LiveKitInbox(Database database, Conversations conver
                 transaction.Add(LiveKitRows.Call(id, call, agents));
                 if (call.Visits.Count > 0)
                     transaction.Add(LiveKitRows.Participants(id, call.Visits));
+                transaction.Add(LiveKitRows.NotItsRecordings(id, call.Recordings));
                 if (call.Recordings.Count > 0)
                     transaction.Add(LiveKitRows.Recordings(id, call.Recordings));
                 var occurrences = call.Occurrences.Concat(agents.Occurrences).ToList();

@@ -107,6 +107,12 @@ internal static class LiveKitRows
           started_at = excluded.started_at, ended_at = excluded.ended_at, error_message = excluded.error_message
         """;
 
+    // What was taken for this call's, and turned out to be of another room of the same name.
+    public const string NotItsRecordingsSql =
+        """
+        delete from vox.recordings where conversation_id = $1 and source = 'egress' and id <> all($2)
+        """;
+
     public const string AudioSql =
         """
         insert into vox.recordings (conversation_id, id, source, provider_id, status, content_type, size_bytes, duration_ms, started_at, audio)
@@ -191,6 +197,9 @@ internal static class LiveKitRows
         Parameter.Times(recordings, r => r.StartedAt),
         Parameter.Times(recordings, r => r.EndedAt),
         Parameter.Texts(recordings, r => r.Error));
+
+    public static Statement NotItsRecordings(Guid conversationId, IReadOnlyList<LiveKitRecording> recordings) => new(
+        NotItsRecordingsSql, Parameter.Uuid(conversationId), Parameter.Uuids(recordings, r => CaptureRows.IdOf(conversationId, "recording", r.EgressId)));
 
     public static Statement Audio(Guid conversationId, string? jobId, DateTimeOffset? startedAt, long? durationMs, byte[] audio) => new(
         AudioSql,

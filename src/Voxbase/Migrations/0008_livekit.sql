@@ -101,7 +101,8 @@ create policy livekit_inbox_service on vox.livekit_inbox to service_role using (
 -- A recording is the owner's business, as the evidence is: other participants don't hear it.
 alter table vox.recordings enable row level security;
 alter table vox.recordings force row level security;
-grant select on vox.recordings to authenticated, service_role;
+grant select on vox.recordings to authenticated;
+grant select, delete on vox.recordings to service_role;
 grant insert (conversation_id, id, source, provider_id, status, location, content_type, size_bytes, duration_ms, started_at, ended_at,
   error_message, audio, details) on vox.recordings to service_role;
 grant update (status, location, content_type, size_bytes, duration_ms, started_at, ended_at, error_message, audio, details)

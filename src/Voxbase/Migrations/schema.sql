@@ -421,6 +421,19 @@ $function$;
 comment on function vox_private.number_turn() is 'Owner and number for a turn that comes without; the library gives both and never pays for this.';
 revoke execute on function vox_private.number_turn() from public;
 
+CREATE OR REPLACE FUNCTION vox_private.recordings_owner_changed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  update vox.recordings set user_id = new.user_id where conversation_id = new.id and user_id is null;
+  return null;
+end
+$function$;
+revoke execute on function vox_private.recordings_owner_changed() from public;
+
 CREATE OR REPLACE FUNCTION vox_private.require_end(status vox.conversation_status, ended_at timestamp with time zone)
  RETURNS void
  LANGUAGE plpgsql
@@ -761,7 +774,9 @@ comment on column vox.conversations.cost_usd is 'Sum of the charges, US dollars.
 comment on column vox.conversations.unpriced_count is 'Charges that had no price when they were recorded; they are not in cost_usd.';
 comment on column vox.conversations.latency_ms is 'Sum of turns'' end_to_end_ms; divide by latency_count for the mean.';
 CREATE INDEX conversations_active_idx ON vox.conversations USING btree (id DESC) WHERE (status = ANY (ARRAY['pending'::vox.conversation_status, 'active'::vox.conversation_status]));
+CREATE INDEX conversations_livekit_open_idx ON vox.conversations USING btree (id) WHERE ((status = ANY (ARRAY['pending'::vox.conversation_status, 'active'::vox.conversation_status])) AND ((metadata)::jsonb ? 'livekit'::text));
 CREATE INDEX conversations_provider_conversation_idx ON vox.conversations USING btree ((((metadata)::jsonb ->> 'provider_conversation_id'::text))) WHERE ((metadata)::jsonb ? 'provider_conversation_id'::text);
+CREATE INDEX conversations_room_name_idx ON vox.conversations USING btree (room_name) WHERE (room_name IS NOT NULL);
 CREATE INDEX conversations_user_id_id_idx ON vox.conversations USING btree (user_id, id DESC);
 
 create table vox.function_calls (
@@ -789,6 +804,35 @@ comment on column vox.function_calls.call_id is 'The provider''s id of the call;
 comment on column vox.function_calls.name is 'Null where only the result was seen.';
 comment on column vox.function_calls.arguments is 'As JSON; a JSON string where the model sent something that is not JSON.';
 CREATE INDEX function_calls_user_id_idx ON vox.function_calls USING btree (user_id, id DESC);
+
+create table vox.livekit_inbox (
+  id uuid not null default vox.uuid_v7(),
+  event_key uuid not null,
+  kind text not null,
+  room_sid vox.provider_name,
+  room_name vox.provider_name,
+  payload bytea not null,
+  received_at timestamp with time zone not null default now(),
+  conversation_id uuid,
+  read_at timestamp with time zone,
+  attempts integer not null default 0,
+  fault text,
+  constraint livekit_inbox_pkey PRIMARY KEY (id),
+  constraint livekit_inbox_event_key_key UNIQUE (event_key),
+  constraint livekit_inbox_kind_known CHECK ((kind = ANY (ARRAY['event'::text, 'agent'::text])))
+);
+comment on table vox.livekit_inbox is 'What LiveKit and its agents delivered: accepted, and waiting to be read. The service''s alone.';
+comment on column vox.livekit_inbox.event_key is 'Identifies the delivery, so that one sent again while it waits is kept once.';
+comment on column vox.livekit_inbox.kind is 'event: of the room, by webhook or by asking. agent: what an agent uploaded.';
+comment on column vox.livekit_inbox.room_sid is 'Null where the delivery names its room by name alone, or none.';
+comment on column vox.livekit_inbox.payload is 'An event as it came, without the secrets that LiveKit puts into some; of an upload the records that are kept, and the audio.';
+comment on column vox.livekit_inbox.conversation_id is 'Of a delivery without sid: the conversation it was last taken to belong to.';
+comment on column vox.livekit_inbox.read_at is 'Null while it waits. Kept afterwards: deliveries without sid, and what could not be read.';
+comment on column vox.livekit_inbox.attempts is 'How often reading it failed.';
+comment on column vox.livekit_inbox.fault is 'The code of the last failure.';
+CREATE INDEX livekit_inbox_conversation_id_idx ON vox.livekit_inbox USING btree (conversation_id) WHERE (conversation_id IS NOT NULL);
+CREATE INDEX livekit_inbox_room_name_idx ON vox.livekit_inbox USING btree (room_name) WHERE (room_sid IS NULL);
+CREATE INDEX livekit_inbox_waiting_idx ON vox.livekit_inbox USING btree (id) WHERE (read_at IS NULL);
 
 create table vox.participants (
   conversation_id uuid not null,
@@ -861,6 +905,36 @@ comment on column vox.provider_events.logged_at is 'The time of day on the clock
 comment on column vox.provider_events.offset_ms is 'Milliseconds on the clock of the log; null where the log has none.';
 comment on column vox.provider_events.payload is E'The event to the letter. Text, because jsonb refuses some of what providers send (\\u0000, lone surrogates).';
 create table vox.provider_events_default partition of vox.provider_events default;
+
+create table vox.recordings (
+  conversation_id uuid not null,
+  id uuid not null default vox.uuid_v7(),
+  user_id uuid,
+  source text not null,
+  provider_id vox.provider_name,
+  status text not null,
+  location text,
+  content_type text,
+  size_bytes bigint,
+  duration_ms bigint,
+  started_at timestamp with time zone,
+  ended_at timestamp with time zone,
+  error_message text,
+  audio bytea,
+  details vox.json_object not null default '{}'::jsonb,
+  created_at timestamp with time zone not null default now(),
+  updated_at timestamp with time zone not null default now(),
+  constraint recordings_pkey PRIMARY KEY (conversation_id, id),
+  constraint recordings_figures_not_negative CHECK (((size_bytes >= 0) AND (duration_ms >= 0))),
+  constraint recordings_source_known CHECK ((source = ANY (ARRAY['egress'::text, 'agent'::text])))
+);
+comment on table vox.recordings is 'Recordings of a conversation: where they are, or the bytes themselves.';
+comment on column vox.recordings.source is 'egress: LiveKit recorded the room. agent: the agent uploaded what it heard and said.';
+comment on column vox.recordings.provider_id is 'The egress, or the agent''s job.';
+comment on column vox.recordings.status is 'starting, active, ending, complete, failed, aborted, limit_reached; or what LiveKit calls it.';
+comment on column vox.recordings.location is 'URL or path, as LiveKit tells it. Null while there is none, and where the bytes are in audio.';
+comment on column vox.recordings.size_bytes is 'Null where LiveKit didn''t say.';
+comment on column vox.recordings.audio is 'The bytes, of an agent''s upload.';
 
 create table vox.turns (
   conversation_id uuid not null,
@@ -1003,10 +1077,13 @@ comment on table vox_private.migrations is 'Which migrations this database has h
 alter table vox.charges add constraint charges_conversation_fkey FOREIGN KEY (conversation_id, user_id) REFERENCES vox.conversations(id, user_id) ON UPDATE CASCADE;
 alter table vox.conversations add constraint conversations_user_id_fkey FOREIGN KEY (user_id) REFERENCES vox.users(id);
 alter table vox.function_calls add constraint function_calls_conversation_fkey FOREIGN KEY (conversation_id, user_id) REFERENCES vox.conversations(id, user_id) ON UPDATE CASCADE ON DELETE CASCADE;
+alter table vox.livekit_inbox add constraint livekit_inbox_conversation_fkey FOREIGN KEY (conversation_id) REFERENCES vox.conversations(id) ON DELETE CASCADE;
 alter table vox.participants add constraint participants_conversation_id_fkey FOREIGN KEY (conversation_id) REFERENCES vox.conversations(id) ON DELETE CASCADE;
 alter table vox.participants add constraint participants_owner_fkey FOREIGN KEY (conversation_id, owner_id) REFERENCES vox.conversations(id, user_id) ON UPDATE CASCADE ON DELETE CASCADE;
 alter table vox.participants add constraint participants_user_id_fkey FOREIGN KEY (user_id) REFERENCES vox.users(id);
 alter table vox.provider_events add constraint provider_events_conversation_fkey FOREIGN KEY (conversation_id, user_id) REFERENCES vox.conversations(id, user_id) ON UPDATE CASCADE ON DELETE CASCADE;
+alter table vox.recordings add constraint recordings_conversation_id_fkey FOREIGN KEY (conversation_id) REFERENCES vox.conversations(id) ON DELETE CASCADE;
+alter table vox.recordings add constraint recordings_owner_fkey FOREIGN KEY (conversation_id, user_id) REFERENCES vox.conversations(id, user_id) ON UPDATE CASCADE ON DELETE CASCADE;
 alter table vox.turns add constraint turns_conversation_fkey FOREIGN KEY (conversation_id, user_id) REFERENCES vox.conversations(id, user_id) ON UPDATE CASCADE ON DELETE CASCADE;
 alter table vox.usage_events add constraint usage_events_conversation_fkey FOREIGN KEY (conversation_id, user_id) REFERENCES vox.conversations(id, user_id) ON UPDATE CASCADE ON DELETE CASCADE;
 
@@ -1017,6 +1094,7 @@ CREATE TRIGGER charges_fill_user BEFORE INSERT ON vox.charges FOR EACH ROW WHEN 
 CREATE TRIGGER conversations_deleted AFTER DELETE ON vox.conversations FOR EACH ROW WHEN ((old.user_id IS NULL)) EXECUTE FUNCTION vox_private.conversation_deleted();
 CREATE TRIGGER conversations_moving BEFORE UPDATE OF status, state, user_id, kind, session_id, room_name, name, description, end_reason, connected_at, ended_at, asr_provider, asr_model, llm_provider, llm_model, tts_provider, tts_model, ai_agent_used, recording_file_id, transcript_file_id, summary, metadata, preferences, session_state, archived_at ON vox.conversations FOR EACH ROW EXECUTE FUNCTION vox_private.conversation_moving();
 CREATE TRIGGER conversations_owner_changed AFTER UPDATE OF user_id ON vox.conversations FOR EACH ROW WHEN (((old.user_id IS NULL) AND (new.user_id IS NOT NULL))) EXECUTE FUNCTION vox_private.conversation_owner_changed();
+CREATE TRIGGER conversations_recordings_owner AFTER UPDATE OF user_id ON vox.conversations FOR EACH ROW WHEN (((old.user_id IS NULL) AND (new.user_id IS NOT NULL))) EXECUTE FUNCTION vox_private.recordings_owner_changed();
 CREATE TRIGGER conversations_starting BEFORE INSERT ON vox.conversations FOR EACH ROW EXECUTE FUNCTION vox_private.conversation_starting();
 CREATE TRIGGER function_calls_added AFTER INSERT ON vox.function_calls REFERENCING NEW TABLE AS added_calls FOR EACH STATEMENT EXECUTE FUNCTION vox_private.function_calls_added();
 CREATE TRIGGER function_calls_fill_user BEFORE INSERT ON vox.function_calls FOR EACH ROW WHEN ((new.user_id IS NULL)) EXECUTE FUNCTION vox_private.fill_user_id();
@@ -1024,6 +1102,8 @@ CREATE TRIGGER function_calls_touch BEFORE UPDATE ON vox.function_calls FOR EACH
 CREATE TRIGGER participants_fill_owner BEFORE INSERT ON vox.participants FOR EACH ROW EXECUTE FUNCTION vox_private.fill_owner_id();
 CREATE TRIGGER participants_touch BEFORE UPDATE ON vox.participants FOR EACH ROW EXECUTE FUNCTION vox_private.touch_updated_at();
 CREATE TRIGGER provider_events_fill_user BEFORE INSERT ON vox.provider_events FOR EACH ROW WHEN ((new.user_id IS NULL)) EXECUTE FUNCTION vox_private.fill_user_id();
+CREATE TRIGGER recordings_fill_user BEFORE INSERT ON vox.recordings FOR EACH ROW WHEN ((new.user_id IS NULL)) EXECUTE FUNCTION vox_private.fill_user_id();
+CREATE TRIGGER recordings_touch BEFORE UPDATE ON vox.recordings FOR EACH ROW EXECUTE FUNCTION vox_private.touch_updated_at();
 CREATE TRIGGER turns_added AFTER INSERT ON vox.turns REFERENCING NEW TABLE AS added_turns FOR EACH STATEMENT WHEN ((current_setting('role'::text) <> 'vox_writer'::text)) EXECUTE FUNCTION vox_private.turns_added();
 CREATE TRIGGER turns_changed AFTER UPDATE ON vox.turns REFERENCING OLD TABLE AS turns_before NEW TABLE AS turns_after FOR EACH STATEMENT EXECUTE FUNCTION vox_private.turns_changed();
 CREATE TRIGGER turns_number BEFORE INSERT ON vox.turns FOR EACH ROW WHEN (((new.sequence_number IS NULL) OR (new.user_id IS NULL))) EXECUTE FUNCTION vox_private.number_turn();
@@ -1091,6 +1171,12 @@ create policy function_calls_update on vox.function_calls for update to authenti
   using (((user_id = ( SELECT auth.uid() AS uid)) OR ( SELECT vox_private.is_admin() AS is_admin)))
   with check (((user_id = ( SELECT auth.uid() AS uid)) OR ( SELECT vox_private.is_admin() AS is_admin)));
 
+alter table vox.livekit_inbox enable row level security;
+alter table vox.livekit_inbox force row level security;
+create policy livekit_inbox_service on vox.livekit_inbox for all to service_role
+  using (true)
+  with check (true);
+
 alter table vox.participants enable row level security;
 alter table vox.participants force row level security;
 create policy participants_insert on vox.participants for insert to authenticated
@@ -1129,6 +1215,14 @@ create policy provider_events_service on vox.provider_events for all to service_
 
 alter table vox.provider_events_default enable row level security;
 alter table vox.provider_events_default force row level security;
+
+alter table vox.recordings enable row level security;
+alter table vox.recordings force row level security;
+create policy recordings_select on vox.recordings for select to authenticated
+  using (((user_id = ( SELECT auth.uid() AS uid)) OR ( SELECT vox_private.is_admin() AS is_admin)));
+create policy recordings_service on vox.recordings for all to service_role
+  using (true)
+  with check (true);
 
 alter table vox.turns enable row level security;
 alter table vox.turns force row level security;
@@ -1202,9 +1296,9 @@ grant update (turn_count, last_sequence, input_tokens, output_tokens, cached_tok
     confidence_high_count, confidence_medium_count, confidence_low_count, interruption_count, updated_at) on vox.conversations to
     vox_writer;
 
-grant update (user_id, kind, session_id, room_name, name, description, status, state, end_reason, connected_at, ended_at, asr_provider,
-    asr_model, llm_provider, llm_model, tts_provider, tts_model, ai_agent_used, recording_file_id, transcript_file_id, summary, metadata,
-    preferences, session_state, archived_at) on vox.conversations to service_role;
+grant update (user_id, kind, session_id, room_name, name, description, status, state, end_reason, started_at, connected_at, ended_at,
+    asr_provider, asr_model, llm_provider, llm_model, tts_provider, tts_model, ai_agent_used, recording_file_id, transcript_file_id,
+    summary, metadata, preferences, session_state, archived_at) on vox.conversations to service_role;
 grant select on vox.function_calls to authenticated, service_role;
 
 grant insert (conversation_id, id, user_id, turn_id, call_id, name, arguments, result, status, error_message, execution_ms, started_at) on
@@ -1212,6 +1306,8 @@ grant insert (conversation_id, id, user_id, turn_id, call_id, name, arguments, r
 
 grant update (turn_id, name, arguments, result, status, error_message, execution_ms, started_at) on vox.function_calls to authenticated,
     service_role;
+grant select, insert, delete on vox.livekit_inbox to service_role;
+grant update (conversation_id, read_at, attempts, fault) on vox.livekit_inbox to service_role;
 grant select on vox.participants to authenticated;
 grant select, delete on vox.participants to service_role;
 
@@ -1222,6 +1318,13 @@ grant update (user_id, name, type, kind, joined_at, left_at, is_muted, disconnec
 grant select, insert, update, delete on vox.prices to authenticated, service_role;
 grant select on vox.provider_events to authenticated;
 grant select, insert on vox.provider_events to service_role;
+grant select on vox.recordings to authenticated, service_role;
+
+grant insert (conversation_id, id, source, provider_id, status, location, content_type, size_bytes, duration_ms, started_at, ended_at,
+    error_message, audio, details) on vox.recordings to service_role;
+
+grant update (status, location, content_type, size_bytes, duration_ms, started_at, ended_at, error_message, audio, details) on
+    vox.recordings to service_role;
 grant insert on vox.turns to vox_writer;
 grant select on vox.turns to authenticated, service_role;
 

@@ -6,6 +6,7 @@ using Microsoft.Extensions.Logging;
 using Voxbase.Capture;
 using Voxbase.Data;
 using Voxbase.Sideband;
+using Voxbase.LiveKit;
 
 namespace Voxbase.AspNetCore;
 
@@ -19,7 +20,7 @@ public static class VoxbaseEndpoints
     public static IServiceCollection AddVoxbaseHttp(this IServiceCollection services) => ApiDescription.Add(services);
 
     /// <summary>
-    /// Maps <c>/v1/…</c>, <c>/health</c>, <c>/ready</c> and <c>/openapi.json</c>. Callers are known by their tokens
+    /// Maps <c>/v1/…</c>, <c>/observability/…</c> (LiveKit's agents), <c>/health</c>, <c>/ready</c> and <c>/openapi.json</c>. Callers are known by their tokens
     /// (<see cref="VoxbaseOptions.Tokens"/>); no other authentication of the application is asked.
     /// </summary>
     /// <exception cref="InvalidOperationException"><c>AddVoxbase</c> or <c>AddVoxbaseHttp</c> was not called.</exception>
@@ -43,6 +44,10 @@ public static class VoxbaseEndpoints
         new AlertEndpoints(services.GetRequiredService<Alerts>()).Map(routes);
         new PriceEndpoints(services.GetRequiredService<PriceBook>(), services.GetRequiredService<PriceCheck>()).Map(routes);
         new UsageEndpoints(services.GetRequiredService<Usage>()).Map(routes);
+        new LiveKitEndpoints(
+            services.GetRequiredService<LiveKitCalls>(), services.GetRequiredService<LiveKitRooms>(), services.GetRequiredService<LiveKitWebhooks>(),
+            services.GetRequiredService<LiveKitUploads>(), services.GetRequiredService<Tokens>()).Map(routes);
+        new ObservabilityEndpoints(services.GetRequiredService<LiveKitUploads>(), options, logger).Map(routes);
         new HealthEndpoints(services.GetRequiredService<Migrator>()).Map(routes);
         ApiDescription.Map(routes, services);
         routes.Close();

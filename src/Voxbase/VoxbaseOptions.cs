@@ -38,6 +38,8 @@ public sealed class VoxbaseOptions
 
     /// <summary>How alerts are evaluated and delivered.</summary>
     public AlertsOptions Alerts { get; } = new();
+    /// <summary>Where LiveKit is and who we are there.</summary>
+    public LiveKitOptions LiveKit { get; } = new();
 
     /// <exception cref="OptionsValidationException">Something is out of its range; the message names all that is.</exception>
     internal VoxbaseOptions Validated()
@@ -52,6 +54,7 @@ public sealed class VoxbaseOptions
         Upkeep.Validate(faults.Add);
         Spending.Validate(faults.Add);
         Alerts.Validate(faults.Add);
+        LiveKit.Validate(faults.Add);
         return faults.Count == 0 ? this : throw new OptionsValidationException(nameof(VoxbaseOptions), typeof(VoxbaseOptions), faults);
     }
 }

@@ -4,6 +4,7 @@ using Microsoft.Extensions.Hosting;
 using Voxbase.Capture;
 using Voxbase.Data;
 using Voxbase.Sideband;
+using Voxbase.LiveKit;
 
 namespace Voxbase;
 
@@ -56,6 +57,11 @@ public static class VoxbaseServices
         services.AddHostedService<AlertsJob>();
         services.AddHostedService<UsageFoldJob>();
         services.AddHostedService<PriceCheckJob>();
+        services.AddLiveKit();
+        services.AddHostedService<MigrationAtStart>();
+        services.AddHostedService<PartitionsJob>();
+        services.AddHostedService<LiveKitInboxJob>();
+        services.AddHostedService<LiveKitReconcilerJob>();
         return services;
     }
 

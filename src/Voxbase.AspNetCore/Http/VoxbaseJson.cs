@@ -3,6 +3,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using Voxbase.Capture;
 using Voxbase.Sideband;
+using Voxbase.LiveKit;
 
 namespace Voxbase.AspNetCore;
 
@@ -157,6 +158,20 @@ public static class VoxbaseJson
 [JsonSerializable(typeof(ConversationEnd))]
 [JsonSerializable(typeof(ParticipantLeave))]
 [JsonSerializable(typeof(ParticipantLeaveByIdentity))]
+[JsonSerializable(typeof(LiveKitTokenRequest))]
+[JsonSerializable(typeof(LiveKitAccess))]
+[JsonSerializable(typeof(NewLiveKitCall))]
+[JsonSerializable(typeof(StartedLiveKitCall))]
+[JsonSerializable(typeof(LiveKitCallEnd))]
+[JsonSerializable(typeof(LiveKitParticipantList))]
+[JsonSerializable(typeof(LiveKitRemoval))]
+[JsonSerializable(typeof(LiveKitRemoved))]
+[JsonSerializable(typeof(LiveKitRecordingRequest))]
+[JsonSerializable(typeof(LiveKitEgress))]
+[JsonSerializable(typeof(LiveKitEgressList))]
+[JsonSerializable(typeof(LiveKitRoomList))]
+[JsonSerializable(typeof(LiveKitAccepted))]
+[JsonSerializable(typeof(LiveKitReportAnswer))]
 [JsonSerializable(typeof(Liveness))]
 [JsonSerializable(typeof(Readiness))]
 [JsonSerializable(typeof(ErrorBody))]

@@ -122,6 +122,10 @@ internal sealed class VoxbaseRoutes(IEndpointRouteBuilder endpoints, Tokens toke
         public RoutePath PostOpen(RequestDelegate handler, Operation operation) =>
             Add(HttpMethods.Post, routes.Catching(handler), operation with { IsOpen = true });
 
+        /// <summary>For who is known otherwise than by a token of ours: the handler asks.</summary>
+        public RoutePath PostOpen(RequestDelegate handler, Operation? operation = null) =>
+            Add(HttpMethods.Post, routes.Catching(handler), operation is null ? null : operation with { IsOpen = true });
+
         public void RefuseOtherMethods()
         {
             var allowed = string.Join(", ", methods);

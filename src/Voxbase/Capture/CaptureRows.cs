@@ -262,12 +262,12 @@ internal static class CaptureRows
     }
 
     // Arguments and results are meant to be JSON and not promised to be; what isn't is kept as a JSON string.
-    private static string? AsJson(string? text) =>
+    internal static string? AsJson(string? text) =>
         text is null ? null : SafeJson(text) ?? SafeJson(JsonSerializer.Serialize(text.Replace('\0', '\uFFFD')))
             ?? JsonSerializer.Serialize(Convert.ToBase64String(Encoding.UTF8.GetBytes(text)));
 
     // JSON that jsonb takes too: no \u0000, no half of a surrogate pair, numbers in range. Null when it is none.
-    private static string? SafeJson(string text)
+    internal static string? SafeJson(string text)
     {
         try
         {

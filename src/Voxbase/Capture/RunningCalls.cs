@@ -18,8 +18,11 @@ public interface IRunningCall
     ValueTask EndAsync(string endReason, CancellationToken cancellationToken);
 }
 
+/// <summary>Where calls are found that run in no process of ours, but at their provider: null when the conversation has none.</summary>
+public delegate ValueTask<IRunningCall?> RunningCallSource(Guid conversationId, CancellationToken cancellationToken);
+
 /// <summary>The calls running in this process, by conversation. What must reach into a call, such as a budget, finds it here.</summary>
-public sealed class RunningCalls
+public sealed class RunningCalls(IEnumerable<RunningCallSource>? sources = null)
 {
     private readonly ConcurrentDictionary<Guid, IRunningCall> calls = new();
 
@@ -28,6 +31,20 @@ public sealed class RunningCalls
 
     /// <summary>The call of a conversation, or null when this process runs none.</summary>
     public IRunningCall? Find(Guid conversationId) => calls.GetValueOrDefault(conversationId);
+
+    /// <summary>The same, and where this process runs none, the call that runs at its provider.</summary>
+    public async ValueTask<IRunningCall?> FindAsync(Guid conversationId, CancellationToken cancellationToken = default)
+    {
+        if (Find(conversationId) is { } here)
+            return here;
+        foreach (var source in sources ?? [])
+        {
+            if (await source(conversationId, cancellationToken) is { } call)
+                return call;
+        }
+
+        return null;
+    }
 
     /// <summary>Enters a call until the result is disposed. A conversation has one call at a time: the newest is found.</summary>
     public IDisposable Enter(Guid conversationId, IRunningCall call)

@@ -150,7 +150,7 @@ public sealed record TokenUsage
     private static int? Clamp(long? sum) => sum is { } known ? (int)Math.Min(known, int.MaxValue) : null;
 
     // Totals where only parts were sent, the cached split where it follows, and "unknown" where figures contradict each other.
-    private TokenUsage Settled(EventFields fields)
+    internal TokenUsage Settled(EventFields fields)
     {
         var (inputParts, outputParts) = (Sum(TextInput, AudioInput, ImageInput), Sum(TextOutput, AudioOutput));
         var cachedParts = Sum(TextCached, AudioCached, ImageCached);

@@ -916,6 +916,7 @@ revoke execute on function vox_private.recount_spend(uuid[]) from public;
 CREATE OR REPLACE FUNCTION vox_private.release_lapsed()
  RETURNS integer
 CREATE OR REPLACE FUNCTION vox_private.price_changed()
+CREATE OR REPLACE FUNCTION vox_private.recordings_owner_changed()
  RETURNS trigger
  LANGUAGE plpgsql
  SECURITY DEFINER
@@ -985,6 +986,12 @@ end
 $function$;
 revoke execute on function vox_private.require_admin() from public;
 grant execute on function vox_private.require_admin() to authenticated, service_role;
+begin
+  update vox.recordings set user_id = new.user_id where conversation_id = new.id and user_id is null;
+  return null;
+end
+$function$;
+revoke execute on function vox_private.recordings_owner_changed() from public;
 
 CREATE OR REPLACE FUNCTION vox_private.require_end(status vox.conversation_status, ended_at timestamp with time zone)
  RETURNS void
@@ -1719,9 +1726,11 @@ comment on column vox.conversations.unpriced_count is 'Charges that had no price
 comment on column vox.conversations.latency_ms is 'Sum of turns'' end_to_end_ms; divide by latency_count for the mean.';
 comment on column vox.conversations.usage_stale is 'Whether something happened that vox.usage_rollups does not hold yet.';
 CREATE INDEX conversations_active_idx ON vox.conversations USING btree (id DESC) WHERE (status = ANY (ARRAY['pending'::vox.conversation_status, 'active'::vox.conversation_status]));
+CREATE INDEX conversations_livekit_open_idx ON vox.conversations USING btree (id) WHERE ((status = ANY (ARRAY['pending'::vox.conversation_status, 'active'::vox.conversation_status])) AND ((metadata)::jsonb ? 'livekit'::text));
 CREATE INDEX conversations_provider_conversation_idx ON vox.conversations USING btree ((((metadata)::jsonb ->> 'provider_conversation_id'::text))) WHERE ((metadata)::jsonb ? 'provider_conversation_id'::text);
 CREATE INDEX conversations_sideband_idx ON vox.conversations USING btree ((((metadata)::jsonb ->> 'sideband'::text))) WHERE ((status = 'active'::vox.conversation_status) AND (((metadata)::jsonb ->> 'sideband'::text) IS NOT NULL));
 CREATE INDEX conversations_usage_stale_idx ON vox.conversations USING btree (user_id, id) WHERE usage_stale;
+CREATE INDEX conversations_room_name_idx ON vox.conversations USING btree (room_name) WHERE (room_name IS NOT NULL);
 CREATE INDEX conversations_user_id_id_idx ON vox.conversations USING btree (user_id, id DESC);
 
 create table vox.function_calls (
@@ -1766,6 +1775,34 @@ comment on column vox.monthly_spend.amount_usd is 'Sum of the charges, correctio
 comment on column vox.monthly_spend.tokens is 'Tokens charged, of every kind and modality.';
 comment on column vox.monthly_spend.conversations is 'Conversations with a charge in the month.';
 CREATE INDEX monthly_spend_month_idx ON vox.monthly_spend USING btree (month);
+create table vox.livekit_inbox (
+  id uuid not null default vox.uuid_v7(),
+  event_key uuid not null,
+  kind text not null,
+  room_sid vox.provider_name,
+  room_name vox.provider_name,
+  payload bytea not null,
+  received_at timestamp with time zone not null default now(),
+  conversation_id uuid,
+  read_at timestamp with time zone,
+  attempts integer not null default 0,
+  fault text,
+  constraint livekit_inbox_pkey PRIMARY KEY (id),
+  constraint livekit_inbox_event_key_key UNIQUE (event_key),
+  constraint livekit_inbox_kind_known CHECK ((kind = ANY (ARRAY['event'::text, 'agent'::text])))
+);
+comment on table vox.livekit_inbox is 'What LiveKit and its agents delivered: accepted, and waiting to be read. The service''s alone.';
+comment on column vox.livekit_inbox.event_key is 'Identifies the delivery, so that one sent again while it waits is kept once.';
+comment on column vox.livekit_inbox.kind is 'event: of the room, by webhook or by asking. agent: what an agent uploaded.';
+comment on column vox.livekit_inbox.room_sid is 'Null where the delivery names its room by name alone, or none.';
+comment on column vox.livekit_inbox.payload is 'An event as it came, without the secrets that LiveKit puts into some; of an upload the records that are kept, and the audio.';
+comment on column vox.livekit_inbox.conversation_id is 'Of a delivery without sid: the conversation it was last taken to belong to.';
+comment on column vox.livekit_inbox.read_at is 'Null while it waits. Kept afterwards: deliveries without sid, and what could not be read.';
+comment on column vox.livekit_inbox.attempts is 'How often reading it failed.';
+comment on column vox.livekit_inbox.fault is 'The code of the last failure.';
+CREATE INDEX livekit_inbox_conversation_id_idx ON vox.livekit_inbox USING btree (conversation_id) WHERE (conversation_id IS NOT NULL);
+CREATE INDEX livekit_inbox_room_name_idx ON vox.livekit_inbox USING btree (room_name) WHERE (room_sid IS NULL);
+CREATE INDEX livekit_inbox_waiting_idx ON vox.livekit_inbox USING btree (id) WHERE (read_at IS NULL);
 
 create table vox.participants (
   conversation_id uuid not null,
@@ -1874,6 +1911,35 @@ create table vox.reserved_spend (
   constraint reserved_spend_not_negative CHECK ((reserved_usd >= (0)::numeric))
 ) with (fillfactor=50);
 comment on table vox.reserved_spend is 'The sum of a user''s reservations, and the lock under which they change.';
+create table vox.recordings (
+  conversation_id uuid not null,
+  id uuid not null default vox.uuid_v7(),
+  user_id uuid,
+  source text not null,
+  provider_id vox.provider_name,
+  status text not null,
+  location text,
+  content_type text,
+  size_bytes bigint,
+  duration_ms bigint,
+  started_at timestamp with time zone,
+  ended_at timestamp with time zone,
+  error_message text,
+  audio bytea,
+  details vox.json_object not null default '{}'::jsonb,
+  created_at timestamp with time zone not null default now(),
+  updated_at timestamp with time zone not null default now(),
+  constraint recordings_pkey PRIMARY KEY (conversation_id, id),
+  constraint recordings_figures_not_negative CHECK (((size_bytes >= 0) AND (duration_ms >= 0))),
+  constraint recordings_source_known CHECK ((source = ANY (ARRAY['egress'::text, 'agent'::text])))
+);
+comment on table vox.recordings is 'Recordings of a conversation: where they are, or the bytes themselves.';
+comment on column vox.recordings.source is 'egress: LiveKit recorded the room. agent: the agent uploaded what it heard and said.';
+comment on column vox.recordings.provider_id is 'The egress, or the agent''s job.';
+comment on column vox.recordings.status is 'starting, active, ending, complete, failed, aborted, limit_reached; or what LiveKit calls it.';
+comment on column vox.recordings.location is 'URL or path, as LiveKit tells it. Null while there is none, and where the bytes are in audio.';
+comment on column vox.recordings.size_bytes is 'Null where LiveKit didn''t say.';
+comment on column vox.recordings.audio is 'The bytes, of an agent''s upload.';
 
 create table vox.turns (
   conversation_id uuid not null,
@@ -2086,10 +2152,14 @@ alter table vox.budgets add constraint budgets_user_id_fkey FOREIGN KEY (user_id
 alter table vox.charges add constraint charges_conversation_fkey FOREIGN KEY (conversation_id, user_id) REFERENCES vox.conversations(id, user_id) ON UPDATE CASCADE;
 alter table vox.conversations add constraint conversations_user_id_fkey FOREIGN KEY (user_id) REFERENCES vox.users(id);
 alter table vox.function_calls add constraint function_calls_conversation_fkey FOREIGN KEY (conversation_id, user_id) REFERENCES vox.conversations(id, user_id) ON UPDATE CASCADE ON DELETE CASCADE;
+alter table vox.livekit_inbox add constraint livekit_inbox_conversation_fkey FOREIGN KEY (conversation_id) REFERENCES vox.conversations(id) ON DELETE CASCADE;
 alter table vox.participants add constraint participants_conversation_id_fkey FOREIGN KEY (conversation_id) REFERENCES vox.conversations(id) ON DELETE CASCADE;
 alter table vox.participants add constraint participants_owner_fkey FOREIGN KEY (conversation_id, owner_id) REFERENCES vox.conversations(id, user_id) ON UPDATE CASCADE ON DELETE CASCADE;
 alter table vox.participants add constraint participants_user_id_fkey FOREIGN KEY (user_id) REFERENCES vox.users(id);
 alter table vox.provider_events add constraint provider_events_conversation_fkey FOREIGN KEY (conversation_id, user_id) REFERENCES vox.conversations(id, user_id) ON UPDATE CASCADE ON DELETE CASCADE;
+alter table vox.recordings add constraint recordings_conversation_id_fkey FOREIGN KEY (conversation_id) REFERENCES vox.conversations(id) ON DELETE CASCADE;
+alter table vox.recordings add constraint recordings_owner_fkey FOREIGN KEY (conversation_id, user_id) REFERENCES vox.conversations(id, user_id) ON UPDATE CASCADE ON DELETE CASCADE;
+alter table vox.turns add constraint turns_conversation_fkey FOREIGN KEY (conversation_id, user_id) REFERENCES vox.conversations(id, user_id) ON UPDATE CASCADE ON DELETE CASCADE;
 alter table vox.usage_events add constraint usage_events_conversation_fkey FOREIGN KEY (conversation_id, user_id) REFERENCES vox.conversations(id, user_id) ON UPDATE CASCADE ON DELETE CASCADE;
 
 -- Triggers --------------------------------------------------------------------------------------------------------------------------------
@@ -2109,6 +2179,7 @@ CREATE TRIGGER charges_spent AFTER INSERT ON vox.charges REFERENCING NEW TABLE A
 CREATE TRIGGER conversations_deleted AFTER DELETE ON vox.conversations FOR EACH ROW WHEN ((old.user_id IS NULL)) EXECUTE FUNCTION vox_private.conversation_deleted();
 CREATE TRIGGER conversations_moving BEFORE UPDATE OF status, state, user_id, kind, session_id, room_name, name, description, end_reason, connected_at, ended_at, asr_provider, asr_model, llm_provider, llm_model, tts_provider, tts_model, ai_agent_used, recording_file_id, transcript_file_id, summary, metadata, preferences, session_state, archived_at ON vox.conversations FOR EACH ROW EXECUTE FUNCTION vox_private.conversation_moving();
 CREATE TRIGGER conversations_owner_changed AFTER UPDATE OF user_id ON vox.conversations FOR EACH ROW WHEN (((old.user_id IS NULL) AND (new.user_id IS NOT NULL))) EXECUTE FUNCTION vox_private.conversation_owner_changed();
+CREATE TRIGGER conversations_recordings_owner AFTER UPDATE OF user_id ON vox.conversations FOR EACH ROW WHEN (((old.user_id IS NULL) AND (new.user_id IS NOT NULL))) EXECUTE FUNCTION vox_private.recordings_owner_changed();
 CREATE TRIGGER conversations_starting BEFORE INSERT ON vox.conversations FOR EACH ROW EXECUTE FUNCTION vox_private.conversation_starting();
 CREATE TRIGGER conversations_turns_deleted AFTER DELETE ON vox.conversations FOR EACH ROW EXECUTE FUNCTION vox_private.turns_go_with_conversation();
 CREATE TRIGGER conversations_turns_follow_owner AFTER UPDATE OF user_id ON vox.conversations FOR EACH ROW WHEN ((old.user_id IS DISTINCT FROM new.user_id)) EXECUTE FUNCTION vox_private.turns_follow_owner();
@@ -2121,6 +2192,8 @@ CREATE TRIGGER participants_fill_owner BEFORE INSERT ON vox.participants FOR EAC
 CREATE TRIGGER participants_touch BEFORE UPDATE ON vox.participants FOR EACH ROW EXECUTE FUNCTION vox_private.touch_updated_at();
 CREATE TRIGGER prices_changed AFTER INSERT OR DELETE OR UPDATE ON vox.prices FOR EACH ROW EXECUTE FUNCTION vox_private.price_changed();
 CREATE TRIGGER provider_events_fill_user BEFORE INSERT ON vox.provider_events FOR EACH ROW WHEN ((new.user_id IS NULL)) EXECUTE FUNCTION vox_private.fill_user_id();
+CREATE TRIGGER recordings_fill_user BEFORE INSERT ON vox.recordings FOR EACH ROW WHEN ((new.user_id IS NULL)) EXECUTE FUNCTION vox_private.fill_user_id();
+CREATE TRIGGER recordings_touch BEFORE UPDATE ON vox.recordings FOR EACH ROW EXECUTE FUNCTION vox_private.touch_updated_at();
 CREATE TRIGGER turns_added AFTER INSERT ON vox.turns REFERENCING NEW TABLE AS added_turns FOR EACH STATEMENT WHEN ((current_setting('role'::text) <> 'vox_writer'::text)) EXECUTE FUNCTION vox_private.turns_added();
 CREATE TRIGGER turns_changed AFTER UPDATE ON vox.turns REFERENCING OLD TABLE AS turns_before NEW TABLE AS turns_after FOR EACH STATEMENT EXECUTE FUNCTION vox_private.turns_changed();
 CREATE TRIGGER turns_number BEFORE INSERT ON vox.turns FOR EACH ROW WHEN (((new.sequence_number IS NULL) OR (new.user_id IS NULL))) EXECUTE FUNCTION vox_private.number_turn();
@@ -2270,6 +2343,9 @@ alter table vox.monthly_spend force row level security;
 create policy monthly_spend_select on vox.monthly_spend for select to authenticated
   using (((user_id = ( SELECT auth.uid() AS uid)) OR ( SELECT vox_private.is_admin() AS is_admin)));
 create policy monthly_spend_service on vox.monthly_spend for all to service_role
+alter table vox.livekit_inbox enable row level security;
+alter table vox.livekit_inbox force row level security;
+create policy livekit_inbox_service on vox.livekit_inbox for all to service_role
   using (true)
   with check (true);
 
@@ -2325,6 +2401,11 @@ alter table vox.reserved_spend force row level security;
 create policy reserved_spend_select on vox.reserved_spend for select to authenticated
   using (((user_id = ( SELECT auth.uid() AS uid)) OR ( SELECT vox_private.is_admin() AS is_admin)));
 create policy reserved_spend_service on vox.reserved_spend for all to service_role
+alter table vox.recordings enable row level security;
+alter table vox.recordings force row level security;
+create policy recordings_select on vox.recordings for select to authenticated
+  using (((user_id = ( SELECT auth.uid() AS uid)) OR ( SELECT vox_private.is_admin() AS is_admin)));
+create policy recordings_service on vox.recordings for all to service_role
   using (true)
   with check (true);
 
@@ -2449,6 +2530,9 @@ grant update (turn_count, last_sequence, input_tokens, output_tokens, cached_tok
 grant update (user_id, kind, session_id, room_name, name, description, status, state, end_reason, connected_at, ended_at, asr_provider,
     asr_model, llm_provider, llm_model, tts_provider, tts_model, ai_agent_used, recording_file_id, transcript_file_id, summary, metadata,
     preferences, session_state, archived_at, usage_stale) on vox.conversations to service_role;
+grant update (user_id, kind, session_id, room_name, name, description, status, state, end_reason, started_at, connected_at, ended_at,
+    asr_provider, asr_model, llm_provider, llm_model, tts_provider, tts_model, ai_agent_used, recording_file_id, transcript_file_id,
+    summary, metadata, preferences, session_state, archived_at) on vox.conversations to service_role;
 grant select on vox.function_calls to authenticated, service_role;
 
 grant insert (conversation_id, id, user_id, turn_id, call_id, name, arguments, result, status, error_message, execution_ms, started_at) on
@@ -2457,6 +2541,8 @@ grant insert (conversation_id, id, user_id, turn_id, call_id, name, arguments, r
 grant update (turn_id, name, arguments, result, status, error_message, execution_ms, started_at) on vox.function_calls to authenticated,
     service_role;
 grant select on vox.monthly_spend to authenticated, service_role;
+grant select, insert, delete on vox.livekit_inbox to service_role;
+grant update (conversation_id, read_at, attempts, fault) on vox.livekit_inbox to service_role;
 grant select on vox.participants to authenticated;
 grant select, delete on vox.participants to service_role;
 
@@ -2469,6 +2555,13 @@ grant select on vox.provider_events to authenticated;
 grant select, insert on vox.provider_events to service_role;
 grant select on vox.reservations to authenticated, service_role;
 grant select on vox.reserved_spend to authenticated, service_role;
+grant select on vox.recordings to authenticated, service_role;
+
+grant insert (conversation_id, id, source, provider_id, status, location, content_type, size_bytes, duration_ms, started_at, ended_at,
+    error_message, audio, details) on vox.recordings to service_role;
+
+grant update (status, location, content_type, size_bytes, duration_ms, started_at, ended_at, error_message, audio, details) on
+    vox.recordings to service_role;
 grant insert on vox.turns to vox_writer;
 grant select on vox.turns to authenticated, service_role;
 

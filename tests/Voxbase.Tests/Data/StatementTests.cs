@@ -2,6 +2,7 @@ using System.Reflection;
 using Npgsql;
 using Voxbase.Capture;
 using Voxbase.Data;
+using Voxbase.LiveKit;
 using Voxbase.Testing;
 
 namespace Voxbase.Tests.Data;
@@ -27,6 +28,10 @@ public sealed class StatementTests(TestCluster cluster)
         [typeof(AlertRows)] = [Caller.ServiceRole],
         [typeof(AlertMeasures)] = [Caller.ServiceRole],
         [typeof(TurnRows)] = [Writer],
+        [typeof(LiveKitCalls)] = [Caller.ServiceRole],
+        [typeof(LiveKitInbox)] = [Caller.ServiceRole],
+        [typeof(LiveKitRows)] = [Caller.ServiceRole],
+        [typeof(LiveKitReconciler)] = [Caller.ServiceRole],
         [typeof(Migrator)] = [Login],
         [typeof(SchemaDump)] = [Login],
         [typeof(EmbeddedPostgres)] = [Login],
@@ -50,6 +55,10 @@ public sealed class StatementTests(TestCluster cluster)
         CaptureRows.FunctionCalls(Guid.Empty, default, []),
         CaptureRows.UsageEvents(Guid.Empty, default, [], new OpenAiRealtimeReader()),
         CaptureRows.Session(Guid.Empty, "openai", new OpenAiRealtimeReader().Session),
+        LiveKitRows.Participants(Guid.Empty, []),
+        LiveKitRows.Recordings(Guid.Empty, []),
+        LiveKitRows.Turns(Guid.Empty, default, []),
+        LiveKitRows.Call(Guid.Empty, LiveKitCallReader.Read([]), AgentReader.Read([])),
     }.ToDictionary(statement => statement.Sql, statement => string.Join(", ", statement.Parameters.Select(parameter => parameter.DataTypeName)));
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;

@@ -54,6 +54,16 @@ public sealed class PolicyMatrixTests(TestCluster cluster)
         provider_events  update   no    no     no           no        no     no
         provider_events  delete   no    no     no           no        no     no
 
+        recordings       select   no    yes    none         none      yes    yes
+        recordings       insert   no    no     no           no        no     yes
+        recordings       update   no    no     no           no        no     yes
+        recordings       delete   no    no     no           no        no     yes
+
+        livekit_inbox    select   no    no     no           no        no     yes
+        livekit_inbox    insert   no    no     no           no        no     yes
+        livekit_inbox    update   no    no     no           no        no     yes
+        livekit_inbox    delete   no    no     no           no        no     yes
+
         prices           select   no    yes    yes          yes       yes    yes
         prices           insert   no    no     no           no        yes    yes
         prices           update   no    none   none         none      yes    yes
@@ -168,6 +178,16 @@ public sealed class PolicyMatrixTests(TestCluster cluster)
             """,
         [("provider_events", "update")] = "update vox.provider_events set payload = '{}' where conversation_id = $1 and $2 is not null",
         [("provider_events", "delete")] = "delete from vox.provider_events where conversation_id = $1 and $2 is not null",
+
+        [("recordings", "select")] = "select id from vox.recordings where conversation_id = $1 and $2 is not null",
+        [("recordings", "insert")] = "insert into vox.recordings (conversation_id, source, status) select $1, 'egress', 'forged' where $2 is not null",
+        [("recordings", "update")] = "update vox.recordings set status = 'failed' where conversation_id = $1 and $2 is not null",
+        [("recordings", "delete")] = "delete from vox.recordings where conversation_id = $1 and $2 is not null",
+
+        [("livekit_inbox", "select")] = "select id from vox.livekit_inbox where ($1, $2) is not null",
+        [("livekit_inbox", "insert")] = "insert into vox.livekit_inbox (event_key, kind, payload) select $1, 'event', '' where $2 is not null",
+        [("livekit_inbox", "update")] = "update vox.livekit_inbox set attempts = 1 where ($1, $2) is not null",
+        [("livekit_inbox", "delete")] = "delete from vox.livekit_inbox where ($1, $2) is not null",
 
         [("prices", "select")] = "select id from vox.prices where ($1, $2) is not null limit 1",
         [("prices", "insert")] =
@@ -364,6 +384,10 @@ public sealed class PolicyMatrixTests(TestCluster cluster)
             Caller.Service,
             "insert into vox.charges (conversation_id, stage, meter, provider, quantity, charged_at) values ($1, 'llm', 'request', 'openai', 1, now())",
             Parameter.Uuid(conversation));
+        await db.ExecuteAsync(
+            Caller.Service,
+            "insert into vox.recordings (conversation_id, source, status) values ($1, 'egress', 'complete')", Parameter.Uuid(conversation));
+        await db.ExecuteAsync(Caller.Service, "insert into vox.livekit_inbox (event_key, kind, payload) values (vox.uuid_v7(), 'event', '')");
         await db.ExecuteAsync(
             Caller.Service,
             "insert into vox.audit_log (actor_id, actor_role, action) values ($1, 'authenticated', 'user.login')", Parameter.Uuid(owner.UserId));

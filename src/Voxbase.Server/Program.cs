@@ -10,6 +10,7 @@ return await shell.RunAsync(
         ReplayCommand.Create(shell),
         ShowCommand.Create(shell),
         ListCommand.Create(shell),
+        CleanCommand.Create(shell),
         PricesCommand.Create(shell),
         TokenCommand.Create(shell),
         KeysCommand.Create(shell),

@@ -11,6 +11,7 @@ return await shell.RunAsync(
         ImportCommand.Create(shell),
         ShowCommand.Create(shell),
         ListCommand.Create(shell),
+        CleanCommand.Create(shell),
         PricesCommand.Create(shell),
         BudgetsCommand.Create(shell),
         AlertsCommand.Create(shell),

@@ -51,6 +51,12 @@ public static class ServerErrors
         "The command needs the source code, which an installed program doesn't have.",
         "Run ./voxbase bench in a checkout of the source code.");
 
+    /// <summary>The scorer of an evaluation did not run.</summary>
+    public static ErrorCode ScoringFailed { get; } = new(
+        "scoring_failed", ErrorKind.Unavailable,
+        "The score.py of an evaluation could not be run, or gave up.",
+        "Install Python 3, and check that the folder holds score.py beside its sets.");
+
     /// <summary>Anything not foreseen.</summary>
     public static ErrorCode Unexpected { get; } = new(
         "unexpected", ErrorKind.Internal,

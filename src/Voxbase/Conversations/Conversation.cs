@@ -18,11 +18,14 @@ public enum TurnRole { User, Assistant, System, Tool }
 /// <summary>What a participant is.</summary>
 public enum ParticipantType { User, Agent, Admin }
 
-/// <summary>How much a cleaner may change.</summary>
+/// <summary>
+/// How much a cleaner may change: nothing; filled pauses, certain stutters, trusted names and casing; or everything that is certain or likely,
+/// restarts, repairs and numbers too.
+/// </summary>
 public enum CleaningLevel { None, Light, Full }
 
-/// <summary>How sure a cleaner is. Written in capitals.</summary>
-public enum Confidence { High, Medium, Low }
+/// <summary>How sure a cleaner is, from low, which is reported and never applied, to high. Written in capitals.</summary>
+public enum Confidence { Low, Medium, High }
 
 /// <summary>A conversation to start. Everything but the kind is optional.</summary>
 public sealed record NewConversation

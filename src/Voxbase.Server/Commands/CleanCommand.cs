@@ -1,0 +1,91 @@
+using System.CommandLine;
+using System.Text;
+using Voxbase.Cleaning;
+using Voxbase.Server.Cleaning;
+using Voxbase.Server.Terminal;
+
+namespace Voxbase.Server.Commands;
+
+/// <summary><c>voxbase clean</c>: cleans turns of speech-to-text. Needs no database.</summary>
+internal static class CleanCommand
+{
+    public static Command Create(Shell shell)
+    {
+        var jsonl = new Option<string?>("--jsonl")
+        {
+            Description = "Turns as JSON lines {\"id\": …, \"raw\": …, \"conversation\": …, \"lang\": …, \"window\": […], \"lexicon\": […]}; - reads the standard input",
+            HelpName = "file",
+        };
+        var evaluate = new Option<string?>("--evaluate")
+        {
+            Description = "Clean the labelled sets of a folder and score them with the score.py that lies there (needs python3)",
+            HelpName = "folder",
+        };
+        var level = new Option<CleaningLevel>("--level") { Description = "How much may change: none, light or full", DefaultValueFactory = _ => CleaningLevel.Full };
+        var language = new Option<string?>("--lang") { Description = "en, de, fr or es; detected turn by turn when left out", HelpName = "language" };
+        var terms = new Option<string?>("--terms")
+        {
+            Description = "Trusted names as JSON lines {\"conversation\": …, \"terms\": [{\"text\": …}]}; without a conversation they are for all",
+            HelpName = "file",
+        };
+        var mode = new Option<CleaningMode>("--mode") { Description = "conversation, or assistant: talking to a machine, where \"no\" takes back" };
+        var command = new Command("clean", "Clean speech-to-text: fillers, stumbles, repairs, misheard names, numbers. Every change can be undone.")
+        {
+            jsonl, evaluate, level, language, terms, mode, shell.Json,
+        };
+        command.Validators.Add(result =>
+        {
+            if (result.GetValue(jsonl) is null == result.GetValue(evaluate) is null)
+                result.AddError("Either --jsonl or --evaluate is needed.");
+        });
+        command.SetAction(async (parsed, ct) =>
+        {
+            if (parsed.GetValue(evaluate) is { } folder)
+                return await CleaningEvaluation.RunAsync(shell.Output, folder, parsed.GetValue(shell.Json), ct);
+            var request = new CleaningRequest { Level = parsed.GetValue(level), Mode = parsed.GetValue(mode), Language = parsed.GetValue(language) };
+            var known = await TermsAsync(parsed.GetValue(terms), ct);
+            await CleanAsync(parsed.GetValue(jsonl)!, new CleaningLines(request, known), ct);
+            return 0;
+        });
+        return shell.WithExamples(
+            command,
+            "voxbase clean --jsonl turns.jsonl --level full > cleaned.jsonl",
+            "voxbase clean --jsonl - --lang de --terms names.jsonl < turns.jsonl",
+            "voxbase clean --evaluate ../shared/evaluation");
+    }
+
+    private static async Task CleanAsync(string file, CleaningLines lines, CancellationToken cancellationToken)
+    {
+        using var reader = Open(file);
+        var number = 0;
+        while (await reader.ReadLineAsync(cancellationToken) is { } line)
+        {
+            number++;
+            if (string.IsNullOrWhiteSpace(line))
+                continue;
+            Output.WriteJson(lines.Answer(CleaningLines.Read(line, number)));
+        }
+    }
+
+    private static async Task<IReadOnlyDictionary<string, TermIndex>?> TermsAsync(string? file, CancellationToken cancellationToken)
+    {
+        if (file is null)
+            return null;
+        using var reader = Open(file);
+        return await CleaningLines.ReadTermsAsync(reader, cancellationToken);
+    }
+
+    private static StreamReader Open(string file)
+    {
+        if (file == "-")
+            return new StreamReader(Console.OpenStandardInput(), Encoding.UTF8);
+        try
+        {
+            return Directory.Exists(file) ? throw ServerErrors.FileUnreadable.With($"{file}: it is a folder") : new StreamReader(file, Encoding.UTF8);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw ServerErrors.FileUnreadable.With($"{file}: {(e is FileNotFoundException or DirectoryNotFoundException ? "there is no such file" : e.Message)}", inner: e);
+        }
+    }
+}

@@ -1,0 +1,281 @@
+using System.Text;
+
+namespace Voxbase.Cleaning;
+
+/// <summary>A change of a text by position, before it is told as a <see cref="Correction"/>.</summary>
+internal readonly record struct TextEdit(int Start, int End, string Text, string Reason, Confidence Confidence, double Relevance);
+
+/// <summary>
+/// The arbiter and what follows from its decisions: which proposals apply, what becomes of the commas and capitals around what is taken out, and
+/// the edits that make it so.
+/// </summary>
+internal static class Emission
+{
+    private enum Fate : byte
+    {
+        Kept,
+        Deleted,
+        Replaced,
+    }
+
+    /// <summary>The edits of the proposals that a level applies, in order; what it does not apply goes to <paramref name="reported"/>.</summary>
+    public static void Write(TurnText turn, CleaningLevel level, List<TextEdit> edits, List<TextEdit> reported)
+    {
+        var proposals = turn.Proposals;
+        if (proposals.Count == 0)
+            return;
+        Span<short> by = turn.Count <= 512 ? stackalloc short[turn.Count] : new short[turn.Count];
+        by.Fill(-1);
+
+        // Deletions first, the surer and longer before the others: what is gone needs no other word.
+        for (var confidence = Confidence.High; confidence >= Confidence.Low; confidence--)
+        {
+            for (var p = 0; p < Math.Min(proposals.Count, short.MaxValue); p++)
+            {
+                if (proposals[p] is { Text: null } proposal && proposal.Confidence == confidence)
+                    Decide(turn, level, by, p, reported);
+            }
+        }
+
+        for (var confidence = Confidence.High; confidence >= Confidence.Low; confidence--)
+        {
+            for (var p = 0; p < Math.Min(proposals.Count, short.MaxValue); p++)
+            {
+                if (proposals[p] is { Text: not null } proposal && proposal.Confidence == confidence)
+                    Decide(turn, level, by, p, reported);
+            }
+        }
+
+        Spell(turn, by, edits);
+    }
+
+    private static void Decide(TurnText turn, CleaningLevel level, Span<short> by, int p, List<TextEdit> reported)
+    {
+        var proposal = turn.Proposals[p];
+        var free = true;
+        for (var i = proposal.First; i <= proposal.Last; i++)
+            free &= by[i] < 0 || (proposal.Text is null && turn.Proposals[by[i]].Text is null);
+        if (!free)
+            return;
+        if (!Applies(proposal, level))
+        {
+            reported.Add(new TextEdit(
+                turn[proposal.First].Start, turn[proposal.Last].End, proposal.Text ?? "", proposal.Reason, proposal.Confidence, proposal.Relevance));
+            return;
+        }
+
+        for (var i = proposal.First; i <= proposal.Last; i++)
+        {
+            if (by[i] < 0)
+                by[i] = (short)p;
+        }
+    }
+
+    private static bool Applies(in Proposal proposal, CleaningLevel level) => level switch
+    {
+        CleaningLevel.None => false,
+        CleaningLevel.Light => proposal.Confidence == Confidence.High && proposal.Reason is not (CorrectionReasons.EditPhrase
+            or CorrectionReasons.Repair or CorrectionReasons.FalseStart or CorrectionReasons.Number),
+        _ => proposal.Confidence >= Confidence.Medium,
+    };
+
+    private static void Spell(TurnText turn, Span<short> by, List<TextEdit> edits)
+    {
+        var i = 0;
+        while (i < turn.Count)
+        {
+            if (by[i] < 0)
+            {
+                i++;
+                continue;
+            }
+
+            var proposal = turn.Proposals[by[i]];
+            if (proposal.Text is not null)
+            {
+                Add(turn, edits, turn[i].Start, turn[proposal.Last].End, proposal.Text, proposal.Reason, proposal.Confidence, proposal.Relevance);
+                i = proposal.Last + 1;
+                continue;
+            }
+
+            var first = i;
+            var (reason, confidence) = (proposal.Reason, proposal.Confidence);
+            while (i < turn.Count && by[i] >= 0 && turn.Proposals[by[i]].Text is null)
+            {
+                var next = turn.Proposals[by[i]];
+                // The weightiest reason names a run of several: a pause inside a repair is part of it.
+                if (next.Reason != reason && reason == CorrectionReasons.Filler)
+                    reason = next.Reason;
+                confidence = next.Confidence < confidence ? next.Confidence : confidence;
+                i++;
+            }
+
+            Remove(turn, by, first, i - 1, reason, confidence, edits);
+        }
+    }
+
+    // The run first..last goes, with the punctuation that belonged to it.
+    private static void Remove(TurnText turn, Span<short> by, int first, int last, string reason, Confidence confidence, List<TextEdit> edits)
+    {
+        var raw = turn.Raw;
+        var before = first == 0 ? 0 : turn[first - 1].End;
+        var after = last + 1 < turn.Count ? turn[last + 1].Start : raw.Length;
+        var left = raw.AsSpan(before, turn[first].Start - before);
+        var right = raw.AsSpan(turn[last].End, after - turn[last].End);
+        var atEnd = last + 1 >= turn.Count;
+        var (leftGap, rightGap) = (turn[first].Before, turn[last + 1].Before & ~Gap.Broken);
+
+        if ((leftGap & Gap.Other) != 0 || (rightGap & Gap.Other) != 0)
+        {
+            // Brackets and signs stay where they are: only the words and the spaces between them go.
+            var end = turn[last].End;
+            if ((rightGap & Gap.Other) == 0)
+                end = atEnd ? TrimmedEnd(raw, end) : after;
+            else if (left.Length > 0 && char.IsWhiteSpace(left[^1]) || first == 0)
+                end = SkipSpaces(raw, end);
+            Add(turn, edits, turn[first].Start, end, "", reason, confidence, 0);
+            return;
+        }
+
+        string gap;
+        if (first == 0)
+            gap = Leading(left);
+        else if (atEnd)
+            gap = HasEnd(right) ? right.ToString() : HasEnd(left) ? left.TrimEnd().ToString() : TrimCommas(right).ToString();
+        else if ((leftGap & Gap.End) != 0)
+            gap = left.ToString();
+        else if ((rightGap & Gap.End) != 0)
+            gap = right.ToString();
+        else if (reason is CorrectionReasons.Filler or CorrectionReasons.EditPhrase && (leftGap & Gap.Comma) != 0 && (rightGap & (Gap.Comma | Gap.Dash | Gap.Ellipsis)) != 0)
+            gap = " ";
+        else if (reason == CorrectionReasons.Filler && left.IsEmpty)
+            gap = right.ToString();
+        else
+            gap = (leftGap & (Gap.Space | Gap.Dash)) == 0 ? right.ToString() : left.ToString();
+
+        // The next word takes over the capital of a beginning of a sentence.
+        var capital = !atEnd && turn[first].Capitalised && (first == 0 || turn[first].StartsSentence)
+            && (by[last + 1] < 0 || turn.Proposals[by[last + 1]].Text is not null) && !turn[last + 1].Capitalised
+            && turn[last + 1].Kind == TokenKind.Word && by[last + 1] < 0;
+        if (capital)
+            Add(turn, edits, before, after + 1, gap + char.ToUpperInvariant(raw[after]), reason, confidence, 0);
+        else
+            Add(turn, edits, before, after, gap, reason, confidence, 0);
+    }
+
+    private static string Leading(ReadOnlySpan<char> left) => left.ToString();
+
+    private static bool HasEnd(ReadOnlySpan<char> gap) => gap.IndexOfAny('.', '!', '?') >= 0 || gap.Contains('…') || gap.Contains('\n');
+
+    private static ReadOnlySpan<char> TrimCommas(ReadOnlySpan<char> gap) => gap.TrimStart(", -–—;:");
+
+    private static int SkipSpaces(string raw, int at)
+    {
+        while (at < raw.Length && char.IsWhiteSpace(raw[at]))
+            at++;
+        return at;
+    }
+
+    private static int TrimmedEnd(string raw, int end) => end;
+
+    // As short as it can be: what both texts begin and end with is no part of the edit.
+    private static void Add(
+        TurnText turn, List<TextEdit> edits, int start, int end, string text, string reason, Confidence confidence, double relevance)
+    {
+        var original = turn.Raw.AsSpan(start, end - start);
+        var head = original.CommonPrefixLength(text);
+        var tail = 0;
+        while (tail < Math.Min(original.Length, text.Length) - head && original[^(tail + 1)] == text[text.Length - 1 - tail])
+            tail++;
+        if (head + tail == original.Length && original.Length == text.Length)
+            return;
+        edits.Add(new TextEdit(start + head, end - tail, text[head..(text.Length - tail)], reason, confidence, relevance));
+    }
+
+    /// <summary>A text with edits applied.</summary>
+    public static string Apply(string raw, List<TextEdit> edits)
+    {
+        var text = new StringBuilder(raw.Length + 16);
+        var at = 0;
+        foreach (var edit in edits)
+        {
+            text.Append(raw, at, edit.Start - at).Append(edit.Text);
+            at = edit.End;
+        }
+
+        return text.Append(raw, at, raw.Length - at).ToString();
+    }
+
+    /// <summary>
+    /// The edits that take the raw text to what a second pass made of the first one's result: <paramref name="second"/> is in positions of the text
+    /// that <paramref name="first"/> made of <paramref name="raw"/>. Those that touch become one.
+    /// </summary>
+    public static void Compose(string raw, string middle, List<TextEdit> first, List<TextEdit> second, List<TextEdit> result)
+    {
+        // Both lists cut the middle text into pieces; a piece that any edit touches is part of a joint edit.
+        result.Clear();
+        var (f, s, shift) = (0, 0, 0);
+        while (f < first.Count || s < second.Count)
+        {
+            // shift: raw position = middle position - shift, before the next first edit.
+            var firstStart = f < first.Count ? first[f].Start + shift : int.MaxValue;
+            var secondStart = s < second.Count ? second[s].Start : int.MaxValue;
+            var start = Math.Min(firstStart, secondStart);
+            var end = start;
+            var rawStart = start - shift;
+            var rawShift = shift;
+            var joined = new StringBuilder();
+            var at = start;
+            var reason = "";
+            var confidence = Confidence.High;
+            var relevance = 0.0;
+            while (true)
+            {
+                if (f < first.Count && first[f].Start + rawShift <= end && first[f].Start + rawShift >= start)
+                {
+                    var edit = first[f++];
+                    end = Math.Max(end, edit.Start + rawShift + edit.Text.Length);
+                    rawShift += edit.Text.Length - (edit.End - edit.Start);
+                    Note(edit, ref reason, ref confidence, ref relevance);
+                }
+                else if (s < second.Count && second[s].Start <= end)
+                {
+                    var edit = second[s++];
+                    joined.Append(middle, at, edit.Start - at).Append(edit.Text);
+                    at = edit.End;
+                    end = Math.Max(end, edit.End);
+                    Note(edit, ref reason, ref confidence, ref relevance);
+                }
+                else
+                {
+                    break;
+                }
+            }
+
+            joined.Append(middle, at, end - at);
+            shift = rawShift;
+            var rawEnd = end - shift;
+            Trimmed(raw, rawStart, rawEnd, joined.ToString(), reason, confidence, relevance, result);
+        }
+    }
+
+    private static void Note(in TextEdit edit, ref string reason, ref Confidence confidence, ref double relevance)
+    {
+        reason = reason.Length == 0 || reason == CorrectionReasons.Filler ? edit.Reason : reason;
+        confidence = edit.Confidence < confidence ? edit.Confidence : confidence;
+        relevance = Math.Max(relevance, edit.Relevance);
+    }
+
+    private static void Trimmed(
+        string raw, int start, int end, string text, string reason, Confidence confidence, double relevance, List<TextEdit> result)
+    {
+        var original = raw.AsSpan(start, end - start);
+        var head = original.CommonPrefixLength(text);
+        var tail = 0;
+        while (tail < Math.Min(original.Length, text.Length) - head && original[^(tail + 1)] == text[text.Length - 1 - tail])
+            tail++;
+        if (head + tail == original.Length && original.Length == text.Length)
+            return;
+        result.Add(new TextEdit(start + head, end - tail, text[head..(text.Length - tail)], reason, confidence, relevance));
+    }
+}

@@ -1,0 +1,210 @@
+using System.Collections.Frozen;
+
+namespace Voxbase.Cleaning;
+
+/// <summary>
+/// What the cleaner knows of a language: what its words are, and which words together are edit phrases or take back what came before. The lists are
+/// written for Voxbase.
+/// </summary>
+internal sealed class Language
+{
+    private readonly FrozenDictionary<string, Words>.AlternateLookup<ReadOnlySpan<char>> words;
+    private readonly bool stripsEndings;
+
+    private Language(string code, IEnumerable<(Words Is, string List)> lists, bool stripsEndings)
+    {
+        Code = code;
+        this.stripsEndings = stripsEndings;
+        var table = new Dictionary<string, Words>();
+        foreach (var (what, list) in lists)
+        {
+            foreach (var word in list.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries))
+                table[word] = table.GetValueOrDefault(word) | what;
+        }
+
+        words = table.ToFrozenDictionary(StringComparer.Ordinal).GetAlternateLookup<ReadOnlySpan<char>>();
+    }
+
+    public static Language English { get; } = new("en", EnglishWords.Lists, stripsEndings: true)
+    {
+        EditPhrases = EnglishWords.EditPhrases,
+        Cues = Phrases.Sorted(EnglishWords.Cues),
+        SingleCues = Phrases.Sorted(EnglishWords.SingleCues),
+    };
+
+    public static Language German { get; } = new("de", GermanWords.Lists, stripsEndings: false)
+    {
+        Cues = Phrases.Sorted(GermanWords.Cues),
+        SingleCues = Phrases.Sorted(GermanWords.SingleCues),
+        Agrees = true,
+    };
+
+    public static Language French { get; } = new("fr", FrenchWords.Lists, stripsEndings: false)
+    {
+        Cues = Phrases.Sorted(FrenchWords.Cues),
+        SingleCues = Phrases.Sorted(FrenchWords.SingleCues),
+        Agrees = true,
+    };
+
+    public static Language Spanish { get; } = new("es", SpanishWords.Lists, stripsEndings: false)
+    {
+        Cues = Phrases.Sorted(SpanishWords.Cues),
+        SingleCues = Phrases.Sorted(SpanishWords.SingleCues),
+        Agrees = true,
+    };
+
+    public static IReadOnlyList<Language> All { get; } = [English, German, French, Spanish];
+
+    /// <summary>Two letters.</summary>
+    public string Code { get; }
+
+    /// <summary>Phrases that carry nothing where their guards hold.</summary>
+    public IReadOnlyList<EditPhrase> EditPhrases { get; private init; } = [];
+
+    /// <summary>Words that together take back what came before. Longer ones first.</summary>
+    public IReadOnlyList<string[]> Cues { get; private init; } = [];
+
+    /// <summary>Words that do so when said to a machine.</summary>
+    public IReadOnlyList<string[]> SingleCues { get; private init; } = [];
+
+    /// <summary>Whether determiners agree with their noun, so that two in a row are one corrected: un une photo.</summary>
+    public bool Agrees { get; private init; }
+
+    /// <summary>What a lower-cased word is.</summary>
+    public Words Look(ReadOnlySpan<char> word)
+    {
+        if (words.TryGetValue(word, out var found))
+            return found;
+        return stripsEndings && word.Length > 3 ? Inflected(word) : Words.None;
+    }
+
+    /// <summary>The language of a tag such as <c>en</c> or <c>de-AT</c>; null for one that is not known.</summary>
+    public static Language? Find(ReadOnlySpan<char> tag)
+    {
+        foreach (var language in All)
+        {
+            if (tag.StartsWith(language.Code, StringComparison.OrdinalIgnoreCase) && (tag.Length == 2 || tag[2] is '-' or '_'))
+                return language;
+        }
+
+        return null;
+    }
+
+    /// <summary>
+    /// The language whose small words and fillers are most of a turn's. Another than <paramref name="usual"/> needs two of them, and more than
+    /// the usual one has: a name or a borrowed word does not turn a conversation.
+    /// </summary>
+    public static Language Detect(TurnText turn, Language usual)
+    {
+        Span<int> seen = stackalloc int[All.Count];
+        for (var i = 0; i < Math.Min(turn.Count, 100); i++)
+        {
+            for (var l = 0; l < seen.Length; l++)
+            {
+                if ((All[l].Exact(turn.Lower(i)) & (Words.Function | Words.Filler)) != 0)
+                    seen[l]++;
+            }
+        }
+
+        var best = usual;
+        var most = 0;
+        for (var l = 0; l < seen.Length; l++)
+        {
+            if (All[l] == usual)
+                most = Math.Max(most, seen[l]);
+        }
+
+        for (var l = 0; l < seen.Length; l++)
+        {
+            if (seen[l] >= 2 && seen[l] > most)
+                (best, most) = (All[l], seen[l]);
+        }
+
+        return best;
+    }
+
+    private Words Exact(ReadOnlySpan<char> word) => words.TryGetValue(word, out var found) ? found : Words.None;
+
+    private Words Inflected(ReadOnlySpan<char> word)
+    {
+        if (word.EndsWith("'s") && words.TryGetValue(word[..^2], out var owner))
+            return owner & (Words.Common | Words.Known);
+        return (word.Length > 4 && IsInflected(word)) || (word[^1] == 's' && IsKnown(word[..^1])) ? Words.Common : Words.None;
+    }
+
+    // English only: plurals, past, participles and adverbs of a common word are common words.
+    private bool IsInflected(ReadOnlySpan<char> word)
+    {
+        Span<char> stem = stackalloc char[40];
+        if (word.Length >= stem.Length)
+            return false;
+        if (word.EndsWith("ies") || word.EndsWith("ied") || word.EndsWith("ily"))
+        {
+            word[..^3].CopyTo(stem);
+            stem[word.Length - 3] = 'y';
+            return IsKnown(stem[..(word.Length - 2)]);
+        }
+
+        return (word.EndsWith("s") && IsKnown(word[..^1]))
+            || (word.EndsWith("es") && IsKnown(word[..^2]))
+            || (word.EndsWith("ly") && IsKnown(word[..^2]))
+            || EndsAs(word, "ed", stem)
+            || EndsAs(word, "er", stem)
+            || EndsAs(word, "est", stem)
+            || EndsAs(word, "ing", stem)
+            || (word.Length >= 7 && HasLearnedEnding(word[^1] == 's' ? word[..^1] : word));
+    }
+
+    // mitigation, liquidity, profitable: no name ends so.
+    private static bool HasLearnedEnding(ReadOnlySpan<char> word) =>
+        word.EndsWith("tion") || word.EndsWith("sion") || word.EndsWith("ment") || word.EndsWith("ness") || word.EndsWith("ity") || word.EndsWith("able")
+        || word.EndsWith("ible") || word.EndsWith("ative") || word.EndsWith("ance") || word.EndsWith("ence") || word.EndsWith("ology") || word.EndsWith("ical")
+        || word.EndsWith("ship") || word.EndsWith("less") || word.EndsWith("ful") || word.EndsWith("ously") || word.EndsWith("ized") || word.EndsWith("izing")
+        || word.EndsWith("ating") || word.EndsWith("ated") || word.EndsWith("ative") || word.EndsWith("ially") || word.EndsWith("ally") || word.EndsWith("ists");
+
+    // With the ending taken off, an e put back, or a doubled consonant undone.
+    private bool EndsAs(ReadOnlySpan<char> word, string ending, Span<char> stem)
+    {
+        if (!word.EndsWith(ending) || word.Length - ending.Length < 2)
+            return false;
+        var rest = word[..^ending.Length];
+        if (IsKnown(rest))
+            return true;
+        rest.CopyTo(stem);
+        stem[rest.Length] = 'e';
+        return IsKnown(stem[..(rest.Length + 1)]) || (rest.Length > 3 && rest[^1] == rest[^2] && IsKnown(rest[..^1]));
+    }
+
+    private bool IsKnown(ReadOnlySpan<char> word) => words.TryGetValue(word, out var found) && (found & (Words.Common | Words.Function)) != 0;
+}
+
+/// <summary>A phrase that carries nothing, and the neighbours among which it means what it says.</summary>
+/// <param name="Phrase">Its words.</param>
+/// <param name="NotAfter">Words before it that make it part of the sentence.</param>
+/// <param name="NotBefore">Words after it that do.</param>
+internal sealed record EditPhrase(string[] Phrase, string[] NotAfter, string[] NotBefore);
+
+/// <summary>Lists of phrases.</summary>
+internal static class Phrases
+{
+    public static string[][] Sorted(string list) =>
+        [.. list.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)
+            .Select(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries))
+            .OrderByDescending(words => words.Length)];
+
+    public static string[] Words(string list) => list.Split(' ', StringSplitOptions.RemoveEmptyEntries);
+
+    /// <summary>Whether the live tokens from <paramref name="at"/> on are the phrase, with no end of a sentence inside.</summary>
+    public static bool Follows(TurnText turn, ReadOnlySpan<int> live, int at, string[] phrase)
+    {
+        if (at + phrase.Length > live.Length)
+            return false;
+        for (var i = 0; i < phrase.Length; i++)
+        {
+            if (!turn.Lower(live[at + i]).SequenceEqual(phrase[i]) || (i > 0 && turn[live[at + i]].StartsSentence))
+                return false;
+        }
+
+        return true;
+    }
+}

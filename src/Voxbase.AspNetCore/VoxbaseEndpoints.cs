@@ -39,7 +39,6 @@ public static class VoxbaseEndpoints
             services.GetRequiredService<RunningCalls>(), services.GetRequiredService<LiveRecorders>(), options,
             services.GetRequiredService<IHostApplicationLifetime>(), services.GetRequiredService<TimeProvider>(), logger).Map(routes);
         new SidebandEndpoints(services.GetRequiredService<IncomingCalls>(), services.GetRequiredService<Sidebands>()).Map(routes);
-        new PriceEndpoints(services.GetRequiredService<PriceBook>()).Map(routes);
         new BudgetEndpoints(services.GetRequiredService<Budgets>()).Map(routes);
         new AlertEndpoints(services.GetRequiredService<Alerts>()).Map(routes);
         new PriceEndpoints(services.GetRequiredService<PriceBook>(), services.GetRequiredService<PriceCheck>()).Map(routes);

@@ -31,13 +31,16 @@ public sealed class VoxbaseOptions
 
     /// <summary>The relay: calls whose audio goes through this server.</summary>
     public RelayOptions Relay { get; } = new();
+
     /// <summary>How the context of a long call is kept within its model's limit.</summary>
     public ContextUpkeepOptions Upkeep { get; } = new();
+
     /// <summary>How calls are held to their budgets.</summary>
     public SpendingOptions Spending { get; } = new();
 
     /// <summary>How alerts are evaluated and delivered.</summary>
     public AlertsOptions Alerts { get; } = new();
+
     /// <summary>Where LiveKit is and who we are there.</summary>
     public LiveKitOptions LiveKit { get; } = new();
 

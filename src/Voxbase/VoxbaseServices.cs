@@ -49,6 +49,7 @@ public static class VoxbaseServices
         services.AddSingleton<ToolAnswers>();
         services.AddSingleton<Sidebands>();
         services.AddSingleton<IncomingCalls>();
+        services.AddLiveKit();
         services.AddHostedService<MigrationAtStart>();
         services.AddHostedService<PartitionsJob>();
         services.AddHostedService<RecoveryJob>();
@@ -57,9 +58,6 @@ public static class VoxbaseServices
         services.AddHostedService<AlertsJob>();
         services.AddHostedService<UsageFoldJob>();
         services.AddHostedService<PriceCheckJob>();
-        services.AddLiveKit();
-        services.AddHostedService<MigrationAtStart>();
-        services.AddHostedService<PartitionsJob>();
         services.AddHostedService<LiveKitInboxJob>();
         services.AddHostedService<LiveKitReconcilerJob>();
         return services;

@@ -33,8 +33,6 @@ internal sealed class Api : IAsyncDisposable
 
     public Uri Url => new(app.Urls.First());
 
-    public IServiceProvider Services => app.Services;
-
     public static async Task<Api> StartAsync(TestCluster cluster, Action<VoxbaseOptions>? configure = null, string? connectionString = null)
     {
         var database = await cluster.CreateDatabaseAsync();

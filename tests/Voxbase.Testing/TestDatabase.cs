@@ -75,6 +75,8 @@ public sealed class TestDatabase : IAsyncDisposable
 
     /// <inheritdoc cref="Partitions"/>
     public LiveRecorders Recorders { get; }
+
+    /// <inheritdoc cref="Partitions"/>
     public Budgets Budgets { get; }
 
     /// <inheritdoc cref="Partitions"/>

@@ -118,11 +118,7 @@ internal sealed class VoxbaseRoutes(IEndpointRouteBuilder endpoints, Tokens toke
         public RoutePath GetOpen(RequestDelegate handler, Operation? operation = null) =>
             Add(HttpMethods.Get, routes.Catching(handler), operation is null ? null : operation with { IsOpen = true });
 
-        /// <summary>For who proves itself otherwise than by a token, such as by a signature.</summary>
-        public RoutePath PostOpen(RequestDelegate handler, Operation operation) =>
-            Add(HttpMethods.Post, routes.Catching(handler), operation with { IsOpen = true });
-
-        /// <summary>For who is known otherwise than by a token of ours: the handler asks.</summary>
+        /// <summary>For who proves itself otherwise than by a token of ours, such as by a signature: the handler asks.</summary>
         public RoutePath PostOpen(RequestDelegate handler, Operation? operation = null) =>
             Add(HttpMethods.Post, routes.Catching(handler), operation is null ? null : operation with { IsOpen = true });
 

@@ -19,7 +19,7 @@ internal static class Spent
         await db.Prices.SetAsync(
             Caller.Service,
             new Price { Provider = "test", Model = "unit", Meter = Meters.Requests, UnitPriceUsd = Unit, ValidFrom = DateTimeOffset.UnixEpoch },
-            Cancel);
+            cancellationToken: Cancel);
         return db;
     }
 

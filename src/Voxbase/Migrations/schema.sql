@@ -326,6 +326,20 @@ $function$;
 revoke execute on function vox_private.audit_read(uuid) from public;
 grant execute on function vox_private.audit_read(uuid) to authenticated, service_role;
 
+CREATE OR REPLACE FUNCTION vox_private.audit_usage(for_user uuid)
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  insert into vox.audit_log (actor_id, actor_role, action, resource)
+  select auth.uid(), auth.role(), 'usage.read', 'users/' || for_user
+  where for_user is distinct from auth.uid() and for_user is not null
+    and (auth.role() = 'service_role' or vox_private.is_admin())
+$function$;
+revoke execute on function vox_private.audit_usage(uuid) from public;
+grant execute on function vox_private.audit_usage(uuid) to authenticated, service_role;
+
 CREATE OR REPLACE FUNCTION vox_private.budget_month(moment timestamp with time zone)
  RETURNS date
  LANGUAGE sql
@@ -362,19 +376,6 @@ begin
 end
 $function$;
 revoke execute on function vox_private.budget_window_changing() from public;
-CREATE OR REPLACE FUNCTION vox_private.audit_usage(for_user uuid)
- RETURNS void
- LANGUAGE sql
- SECURITY DEFINER
- SET search_path TO ''
-AS $function$
-  insert into vox.audit_log (actor_id, actor_role, action, resource)
-  select auth.uid(), auth.role(), 'usage.read', 'users/' || for_user
-  where for_user is distinct from auth.uid() and for_user is not null
-    and (auth.role() = 'service_role' or vox_private.is_admin())
-$function$;
-revoke execute on function vox_private.audit_usage(uuid) from public;
-grant execute on function vox_private.audit_usage(uuid) to authenticated, service_role;
 
 CREATE OR REPLACE FUNCTION vox_private.charges_added()
  RETURNS trigger
@@ -604,6 +605,19 @@ end
 $function$;
 revoke execute on function vox_private.conversation_starting() from public;
 
+CREATE OR REPLACE FUNCTION vox_private.conversation_usage_moved()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  perform vox_private.fold_usage(array[old.id]);
+  return null;
+end
+$function$;
+revoke execute on function vox_private.conversation_usage_moved() from public;
+
 CREATE OR REPLACE FUNCTION vox_private.drop_lapsed(payer uuid)
  RETURNS integer
  LANGUAGE plpgsql
@@ -626,18 +640,6 @@ begin
 end
 $function$;
 revoke execute on function vox_private.drop_lapsed(uuid) from public;
-CREATE OR REPLACE FUNCTION vox_private.conversation_usage_moved()
- RETURNS trigger
- LANGUAGE plpgsql
- SECURITY DEFINER
- SET search_path TO ''
-AS $function$
-begin
-  perform vox_private.fold_usage(array[old.id]);
-  return null;
-end
-$function$;
-revoke execute on function vox_private.conversation_usage_moved() from public;
 
 CREATE OR REPLACE FUNCTION vox_private.ensure_current_user()
  RETURNS void
@@ -891,6 +893,39 @@ $function$;
 comment on function vox_private.number_turn() is 'Owner and number for a turn that comes without; the library gives both and never pays for this.';
 revoke execute on function vox_private.number_turn() from public;
 
+CREATE OR REPLACE FUNCTION vox_private.price_changed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  price vox.prices := case tg_op when 'DELETE' then old else new end;
+begin
+  insert into vox.audit_log (actor_id, actor_role, action, resource, metadata)
+  values (
+    auth.uid(), coalesce(auth.role(), 'owner'), case tg_op when 'DELETE' then 'price.delete' else 'price.set' end, 'prices/' || price.id,
+    pg_catalog.jsonb_build_object(
+      'provider', price.provider, 'model', price.model, 'meter', price.meter, 'valid_from', price.valid_from,
+      'unit_price_usd', price.unit_price_usd::text, 'per', price.per));
+  return null;
+end
+$function$;
+revoke execute on function vox_private.price_changed() from public;
+
+CREATE OR REPLACE FUNCTION vox_private.recordings_owner_changed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  update vox.recordings set user_id = new.user_id where conversation_id = new.id and user_id is null;
+  return null;
+end
+$function$;
+revoke execute on function vox_private.recordings_owner_changed() from public;
+
 CREATE OR REPLACE FUNCTION vox_private.recount_spend(only_users uuid[])
  RETURNS void
  LANGUAGE plpgsql
@@ -915,9 +950,6 @@ revoke execute on function vox_private.recount_spend(uuid[]) from public;
 
 CREATE OR REPLACE FUNCTION vox_private.release_lapsed()
  RETURNS integer
-CREATE OR REPLACE FUNCTION vox_private.price_changed()
-CREATE OR REPLACE FUNCTION vox_private.recordings_owner_changed()
- RETURNS trigger
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO ''
@@ -959,18 +991,6 @@ end
 $function$;
 revoke execute on function vox_private.release_spend(uuid) from public;
 grant execute on function vox_private.release_spend(uuid) to service_role;
-  price vox.prices := case tg_op when 'DELETE' then old else new end;
-begin
-  insert into vox.audit_log (actor_id, actor_role, action, resource, metadata)
-  values (
-    auth.uid(), coalesce(auth.role(), 'owner'), case tg_op when 'DELETE' then 'price.delete' else 'price.set' end, 'prices/' || price.id,
-    pg_catalog.jsonb_build_object(
-      'provider', price.provider, 'model', price.model, 'meter', price.meter, 'valid_from', price.valid_from,
-      'unit_price_usd', price.unit_price_usd::text, 'per', price.per));
-  return null;
-end
-$function$;
-revoke execute on function vox_private.price_changed() from public;
 
 CREATE OR REPLACE FUNCTION vox_private.require_admin()
  RETURNS void
@@ -986,12 +1006,6 @@ end
 $function$;
 revoke execute on function vox_private.require_admin() from public;
 grant execute on function vox_private.require_admin() to authenticated, service_role;
-begin
-  update vox.recordings set user_id = new.user_id where conversation_id = new.id and user_id is null;
-  return null;
-end
-$function$;
-revoke execute on function vox_private.recordings_owner_changed() from public;
 
 CREATE OR REPLACE FUNCTION vox_private.require_end(status vox.conversation_status, ended_at timestamp with time zone)
  RETURNS void
@@ -1136,12 +1150,10 @@ CREATE OR REPLACE FUNCTION vox_private.turns_added()
 AS $function$
 declare
   gap boolean;
-  missing boolean;
 begin
   with added as (
     select
       conversation_id,
-      user_id,
       count(*) as turns,
       max(sequence_number) as last_sequence,
       coalesce(sum(input_tokens), 0) as input_tokens,
@@ -1155,7 +1167,7 @@ begin
       count(*) filter (where confidence = 'LOW') as low,
       count(*) filter (where interrupted) as interruptions
     from added_turns
-    group by conversation_id, user_id
+    group by conversation_id
   ), counted as (
     update vox.conversations c set
       turn_count = c.turn_count + a.turns,
@@ -1173,14 +1185,10 @@ begin
       usage_stale = true,
       updated_at = pg_catalog.now()
     from added a
-    where c.id = a.conversation_id and c.user_id is not distinct from a.user_id
+    where c.id = a.conversation_id
     returning c.turn_count <> c.last_sequence as gap
   )
-  select bool_or(counted.gap), count(*) <> (select count(*) from added) into gap, missing from counted;
-  if missing then
-    raise exception 'a turn names a conversation that does not exist, or another owner than the conversation''s'
-      using errcode = 'foreign_key_violation', constraint = 'turns_conversation_fkey', schema = 'vox', table = 'turns';
-  end if;
+  select bool_or(counted.gap) into gap from counted;
   if gap then
     raise exception 'turns must be numbered from 1 without a gap'
       using errcode = 'check_violation', constraint = 'turns_sequence_gapless', schema = 'vox', table = 'turns',
@@ -1728,9 +1736,9 @@ comment on column vox.conversations.usage_stale is 'Whether something happened t
 CREATE INDEX conversations_active_idx ON vox.conversations USING btree (id DESC) WHERE (status = ANY (ARRAY['pending'::vox.conversation_status, 'active'::vox.conversation_status]));
 CREATE INDEX conversations_livekit_open_idx ON vox.conversations USING btree (id) WHERE ((status = ANY (ARRAY['pending'::vox.conversation_status, 'active'::vox.conversation_status])) AND ((metadata)::jsonb ? 'livekit'::text));
 CREATE INDEX conversations_provider_conversation_idx ON vox.conversations USING btree ((((metadata)::jsonb ->> 'provider_conversation_id'::text))) WHERE ((metadata)::jsonb ? 'provider_conversation_id'::text);
+CREATE INDEX conversations_room_name_idx ON vox.conversations USING btree (room_name) WHERE (room_name IS NOT NULL);
 CREATE INDEX conversations_sideband_idx ON vox.conversations USING btree ((((metadata)::jsonb ->> 'sideband'::text))) WHERE ((status = 'active'::vox.conversation_status) AND (((metadata)::jsonb ->> 'sideband'::text) IS NOT NULL));
 CREATE INDEX conversations_usage_stale_idx ON vox.conversations USING btree (user_id, id) WHERE usage_stale;
-CREATE INDEX conversations_room_name_idx ON vox.conversations USING btree (room_name) WHERE (room_name IS NOT NULL);
 CREATE INDEX conversations_user_id_id_idx ON vox.conversations USING btree (user_id, id DESC);
 
 create table vox.function_calls (
@@ -1759,22 +1767,6 @@ comment on column vox.function_calls.name is 'Null where only the result was see
 comment on column vox.function_calls.arguments is 'As JSON; a JSON string where the model sent something that is not JSON.';
 CREATE INDEX function_calls_user_id_idx ON vox.function_calls USING btree (user_id, id DESC);
 
-create table vox.monthly_spend (
-  user_id uuid not null,
-  month date not null,
-  amount_usd numeric(18,9) not null default 0,
-  tokens numeric(20,6) not null default 0,
-  conversations integer not null default 0,
-  created_at timestamp with time zone not null default now(),
-  updated_at timestamp with time zone not null default now(),
-  constraint monthly_spend_pkey PRIMARY KEY (user_id, month)
-) with (fillfactor=70);
-comment on table vox.monthly_spend is 'What each user''s charges came to by budget month, kept as they arrive. Written by the database alone.';
-comment on column vox.monthly_spend.month is 'The month''s first day; by the time of the charge, not of its arrival.';
-comment on column vox.monthly_spend.amount_usd is 'Sum of the charges, corrections included.';
-comment on column vox.monthly_spend.tokens is 'Tokens charged, of every kind and modality.';
-comment on column vox.monthly_spend.conversations is 'Conversations with a charge in the month.';
-CREATE INDEX monthly_spend_month_idx ON vox.monthly_spend USING btree (month);
 create table vox.livekit_inbox (
   id uuid not null default vox.uuid_v7(),
   event_key uuid not null,
@@ -1803,6 +1795,23 @@ comment on column vox.livekit_inbox.fault is 'The code of the last failure.';
 CREATE INDEX livekit_inbox_conversation_id_idx ON vox.livekit_inbox USING btree (conversation_id) WHERE (conversation_id IS NOT NULL);
 CREATE INDEX livekit_inbox_room_name_idx ON vox.livekit_inbox USING btree (room_name) WHERE (room_sid IS NULL);
 CREATE INDEX livekit_inbox_waiting_idx ON vox.livekit_inbox USING btree (id) WHERE (read_at IS NULL);
+
+create table vox.monthly_spend (
+  user_id uuid not null,
+  month date not null,
+  amount_usd numeric(18,9) not null default 0,
+  tokens numeric(20,6) not null default 0,
+  conversations integer not null default 0,
+  created_at timestamp with time zone not null default now(),
+  updated_at timestamp with time zone not null default now(),
+  constraint monthly_spend_pkey PRIMARY KEY (user_id, month)
+) with (fillfactor=70);
+comment on table vox.monthly_spend is 'What each user''s charges came to by budget month, kept as they arrive. Written by the database alone.';
+comment on column vox.monthly_spend.month is 'The month''s first day; by the time of the charge, not of its arrival.';
+comment on column vox.monthly_spend.amount_usd is 'Sum of the charges, corrections included.';
+comment on column vox.monthly_spend.tokens is 'Tokens charged, of every kind and modality.';
+comment on column vox.monthly_spend.conversations is 'Conversations with a charge in the month.';
+CREATE INDEX monthly_spend_month_idx ON vox.monthly_spend USING btree (month);
 
 create table vox.participants (
   conversation_id uuid not null,
@@ -1888,29 +1897,6 @@ comment on column vox.provider_events.offset_ms is 'Milliseconds on the clock of
 comment on column vox.provider_events.payload is E'The event to the letter. Text, because jsonb refuses some of what providers send (\\u0000, lone surrogates).';
 create table vox.provider_events_default partition of vox.provider_events default;
 
-create table vox.reservations (
-  conversation_id uuid not null,
-  user_id uuid not null,
-  held_usd numeric(18,9) not null,
-  lapses_at timestamp with time zone not null,
-  created_at timestamp with time zone not null default now(),
-  constraint reservations_pkey PRIMARY KEY (conversation_id, user_id),
-  constraint reservations_held_not_negative CHECK ((held_usd >= (0)::numeric))
-) with (fillfactor=70);
-comment on table vox.reservations is 'What a running call holds of its payer''s budget. The conversation need not exist yet.';
-comment on column vox.reservations.held_usd is 'What is left of it: charges of the conversation use it up.';
-comment on column vox.reservations.lapses_at is 'From then on it counts no more, whether or not anybody has taken it away.';
-CREATE INDEX reservations_lapsing_idx ON vox.reservations USING btree (user_id, lapses_at);
-
-create table vox.reserved_spend (
-  user_id uuid not null,
-  reserved_usd numeric(18,9) not null default 0,
-  created_at timestamp with time zone not null default now(),
-  updated_at timestamp with time zone not null default now(),
-  constraint reserved_spend_pkey PRIMARY KEY (user_id),
-  constraint reserved_spend_not_negative CHECK ((reserved_usd >= (0)::numeric))
-) with (fillfactor=50);
-comment on table vox.reserved_spend is 'The sum of a user''s reservations, and the lock under which they change.';
 create table vox.recordings (
   conversation_id uuid not null,
   id uuid not null default vox.uuid_v7(),
@@ -1940,6 +1926,30 @@ comment on column vox.recordings.status is 'starting, active, ending, complete, 
 comment on column vox.recordings.location is 'URL or path, as LiveKit tells it. Null while there is none, and where the bytes are in audio.';
 comment on column vox.recordings.size_bytes is 'Null where LiveKit didn''t say.';
 comment on column vox.recordings.audio is 'The bytes, of an agent''s upload.';
+
+create table vox.reservations (
+  conversation_id uuid not null,
+  user_id uuid not null,
+  held_usd numeric(18,9) not null,
+  lapses_at timestamp with time zone not null,
+  created_at timestamp with time zone not null default now(),
+  constraint reservations_pkey PRIMARY KEY (conversation_id, user_id),
+  constraint reservations_held_not_negative CHECK ((held_usd >= (0)::numeric))
+) with (fillfactor=70);
+comment on table vox.reservations is 'What a running call holds of its payer''s budget. The conversation need not exist yet.';
+comment on column vox.reservations.held_usd is 'What is left of it: charges of the conversation use it up.';
+comment on column vox.reservations.lapses_at is 'From then on it counts no more, whether or not anybody has taken it away.';
+CREATE INDEX reservations_lapsing_idx ON vox.reservations USING btree (user_id, lapses_at);
+
+create table vox.reserved_spend (
+  user_id uuid not null,
+  reserved_usd numeric(18,9) not null default 0,
+  created_at timestamp with time zone not null default now(),
+  updated_at timestamp with time zone not null default now(),
+  constraint reserved_spend_pkey PRIMARY KEY (user_id),
+  constraint reserved_spend_not_negative CHECK ((reserved_usd >= (0)::numeric))
+) with (fillfactor=50);
+comment on table vox.reserved_spend is 'The sum of a user''s reservations, and the lock under which they change.';
 
 create table vox.turns (
   conversation_id uuid not null,
@@ -2159,7 +2169,6 @@ alter table vox.participants add constraint participants_user_id_fkey FOREIGN KE
 alter table vox.provider_events add constraint provider_events_conversation_fkey FOREIGN KEY (conversation_id, user_id) REFERENCES vox.conversations(id, user_id) ON UPDATE CASCADE ON DELETE CASCADE;
 alter table vox.recordings add constraint recordings_conversation_id_fkey FOREIGN KEY (conversation_id) REFERENCES vox.conversations(id) ON DELETE CASCADE;
 alter table vox.recordings add constraint recordings_owner_fkey FOREIGN KEY (conversation_id, user_id) REFERENCES vox.conversations(id, user_id) ON UPDATE CASCADE ON DELETE CASCADE;
-alter table vox.turns add constraint turns_conversation_fkey FOREIGN KEY (conversation_id, user_id) REFERENCES vox.conversations(id, user_id) ON UPDATE CASCADE ON DELETE CASCADE;
 alter table vox.usage_events add constraint usage_events_conversation_fkey FOREIGN KEY (conversation_id, user_id) REFERENCES vox.conversations(id, user_id) ON UPDATE CASCADE ON DELETE CASCADE;
 
 -- Triggers --------------------------------------------------------------------------------------------------------------------------------
@@ -2338,14 +2347,17 @@ create policy function_calls_update on vox.function_calls for update to authenti
   using (((user_id = ( SELECT auth.uid() AS uid)) OR ( SELECT vox_private.is_admin() AS is_admin)))
   with check (((user_id = ( SELECT auth.uid() AS uid)) OR ( SELECT vox_private.is_admin() AS is_admin)));
 
+alter table vox.livekit_inbox enable row level security;
+alter table vox.livekit_inbox force row level security;
+create policy livekit_inbox_service on vox.livekit_inbox for all to service_role
+  using (true)
+  with check (true);
+
 alter table vox.monthly_spend enable row level security;
 alter table vox.monthly_spend force row level security;
 create policy monthly_spend_select on vox.monthly_spend for select to authenticated
   using (((user_id = ( SELECT auth.uid() AS uid)) OR ( SELECT vox_private.is_admin() AS is_admin)));
 create policy monthly_spend_service on vox.monthly_spend for all to service_role
-alter table vox.livekit_inbox enable row level security;
-alter table vox.livekit_inbox force row level security;
-create policy livekit_inbox_service on vox.livekit_inbox for all to service_role
   using (true)
   with check (true);
 
@@ -2388,6 +2400,14 @@ create policy provider_events_service on vox.provider_events for all to service_
 alter table vox.provider_events_default enable row level security;
 alter table vox.provider_events_default force row level security;
 
+alter table vox.recordings enable row level security;
+alter table vox.recordings force row level security;
+create policy recordings_select on vox.recordings for select to authenticated
+  using (((user_id = ( SELECT auth.uid() AS uid)) OR ( SELECT vox_private.is_admin() AS is_admin)));
+create policy recordings_service on vox.recordings for all to service_role
+  using (true)
+  with check (true);
+
 alter table vox.reservations enable row level security;
 alter table vox.reservations force row level security;
 create policy reservations_select on vox.reservations for select to authenticated
@@ -2401,11 +2421,6 @@ alter table vox.reserved_spend force row level security;
 create policy reserved_spend_select on vox.reserved_spend for select to authenticated
   using (((user_id = ( SELECT auth.uid() AS uid)) OR ( SELECT vox_private.is_admin() AS is_admin)));
 create policy reserved_spend_service on vox.reserved_spend for all to service_role
-alter table vox.recordings enable row level security;
-alter table vox.recordings force row level security;
-create policy recordings_select on vox.recordings for select to authenticated
-  using (((user_id = ( SELECT auth.uid() AS uid)) OR ( SELECT vox_private.is_admin() AS is_admin)));
-create policy recordings_service on vox.recordings for all to service_role
   using (true)
   with check (true);
 
@@ -2527,12 +2542,9 @@ grant update (turn_count, last_sequence, input_tokens, output_tokens, cached_tok
     confidence_high_count, confidence_medium_count, confidence_low_count, interruption_count, updated_at, usage_stale) on vox.conversations
     to vox_writer;
 
-grant update (user_id, kind, session_id, room_name, name, description, status, state, end_reason, connected_at, ended_at, asr_provider,
-    asr_model, llm_provider, llm_model, tts_provider, tts_model, ai_agent_used, recording_file_id, transcript_file_id, summary, metadata,
-    preferences, session_state, archived_at, usage_stale) on vox.conversations to service_role;
 grant update (user_id, kind, session_id, room_name, name, description, status, state, end_reason, started_at, connected_at, ended_at,
     asr_provider, asr_model, llm_provider, llm_model, tts_provider, tts_model, ai_agent_used, recording_file_id, transcript_file_id,
-    summary, metadata, preferences, session_state, archived_at) on vox.conversations to service_role;
+    summary, metadata, preferences, session_state, archived_at, usage_stale) on vox.conversations to service_role;
 grant select on vox.function_calls to authenticated, service_role;
 
 grant insert (conversation_id, id, user_id, turn_id, call_id, name, arguments, result, status, error_message, execution_ms, started_at) on
@@ -2540,9 +2552,9 @@ grant insert (conversation_id, id, user_id, turn_id, call_id, name, arguments, r
 
 grant update (turn_id, name, arguments, result, status, error_message, execution_ms, started_at) on vox.function_calls to authenticated,
     service_role;
-grant select on vox.monthly_spend to authenticated, service_role;
 grant select, insert, delete on vox.livekit_inbox to service_role;
 grant update (conversation_id, read_at, attempts, fault) on vox.livekit_inbox to service_role;
+grant select on vox.monthly_spend to authenticated, service_role;
 grant select on vox.participants to authenticated;
 grant select, delete on vox.participants to service_role;
 
@@ -2553,15 +2565,16 @@ grant update (user_id, name, type, kind, joined_at, left_at, is_muted, disconnec
 grant select, insert, update, delete on vox.prices to authenticated, service_role;
 grant select on vox.provider_events to authenticated;
 grant select, insert on vox.provider_events to service_role;
-grant select on vox.reservations to authenticated, service_role;
-grant select on vox.reserved_spend to authenticated, service_role;
-grant select on vox.recordings to authenticated, service_role;
+grant select on vox.recordings to authenticated;
+grant select, delete on vox.recordings to service_role;
 
 grant insert (conversation_id, id, source, provider_id, status, location, content_type, size_bytes, duration_ms, started_at, ended_at,
     error_message, audio, details) on vox.recordings to service_role;
 
 grant update (status, location, content_type, size_bytes, duration_ms, started_at, ended_at, error_message, audio, details) on
     vox.recordings to service_role;
+grant select on vox.reservations to authenticated, service_role;
+grant select on vox.reserved_spend to authenticated, service_role;
 grant insert on vox.turns to vox_writer;
 grant select on vox.turns to authenticated, service_role;
 

@@ -46,6 +46,7 @@ begin
       confidence_medium_count = c.confidence_medium_count + a.medium,
       confidence_low_count = c.confidence_low_count + a.low,
       interruption_count = c.interruption_count + a.interruptions,
+      usage_stale = true,
       updated_at = pg_catalog.now()
     from added a
     where c.id = a.conversation_id and c.user_id is not distinct from a.user_id

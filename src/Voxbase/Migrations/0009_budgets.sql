@@ -174,7 +174,7 @@ begin
   from (
     select c.user_id, c.conversation_id, vox_private.month_of(c.charged_at, zone, day) as month,
       coalesce(sum(c.amount_usd), 0) as amount_usd,
-      coalesce(sum(c.quantity) filter (where c.meter like '%.input.%' or c.meter like '%.output.%'), 0) as tokens,
+      coalesce(sum(c.quantity - coalesce(c.before_quantity, 0)) filter (where c.meter like '%.input.%' or c.meter like '%.output.%'), 0) as tokens,
       array_agg(c.id) as ids
     from added_charges c
     where c.user_id is not null
@@ -232,7 +232,7 @@ begin
   delete from vox.monthly_spend where only_users is null or user_id = any (only_users);
   insert into vox.monthly_spend (user_id, month, amount_usd, tokens, conversations)
   select c.user_id, vox_private.month_of(c.charged_at, w.time_zone, w.first_day), coalesce(sum(c.amount_usd), 0),
-    coalesce(sum(c.quantity) filter (where c.meter like '%.input.%' or c.meter like '%.output.%'), 0),
+    coalesce(sum(c.quantity - coalesce(c.before_quantity, 0)) filter (where c.meter like '%.input.%' or c.meter like '%.output.%'), 0),
     count(distinct c.conversation_id)
   from vox.charges c
   cross join vox.budget_window w

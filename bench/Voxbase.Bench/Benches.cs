@@ -19,6 +19,7 @@ internal static class Benches
         new("append-long", "One append to a conversation that has 100,000 turns beside one that has 100.", LongAsync),
         new("read-last-20", "The last 20 turns of a conversation of 1,000, as its owner under row-level security; beside the same select, prepared, as superuser on an open connection, its rows read the same way.", ReadAsync),
         new("http-append", "64 connections post one turn each over HTTP to a server process of its own; beside the library appending with 64 writers in this process.", HttpBench.RunAsync),
+        new("relay", "200 calls at real audio rates, 50 ms of 24 kHz PCM in base64 a frame, both ways, through a server process of its own; beside the same calls spoken to the provider directly. Then the number of calls at which p99 passes 10 ms.", RelayBench.RunAsync),
     ];
 
     private static async Task<IReadOnlyList<Figure>> ConcurrentAsync(BenchEnvironment environment, int rounds)

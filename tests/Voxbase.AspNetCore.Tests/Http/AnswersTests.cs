@@ -197,7 +197,7 @@ public sealed class AnswersTests(TestCluster cluster)
                 "post /v1/conversations/{id}/participants/{participant_id}/leave", "post /v1/conversations/{id}/function-calls",
                 "post /v1/conversations/{id}/function-calls/{call_id}/finish", "put /v1/conversations/{id}/state",
                 "post /v1/conversations/{id}/state", "post /v1/conversations/{id}/activate", "post /v1/conversations/{id}/end",
-                "get /v1/conversations/{id}/context", "post /v1/capture/openai", "get /v1/prices", "get /health", "get /ready",
+                "get /v1/conversations/{id}/context", "post /v1/capture/openai", "post /v1/realtime/sessions", "get /v1/prices", "get /health", "get /ready",
             ],
             ignoreOrder: true);
         foreach (var path in document["paths"].EnumerateObject())

@@ -21,6 +21,7 @@ internal static class Benches
         new("budgets", "Reserving a call's share of a budget and letting go of it, one after the other, beside one prepared autocommit update of a row; an append to a call whose budget is watched and that is charged after each, beside one to a call without; and a charge kept by month that uses up a reservation, beside one without either.", BudgetBench.RunAsync),
         new("http-append", "64 connections post one turn each over HTTP to a server process of its own; beside the library appending with 64 writers in this process.", HttpBench.RunAsync),
         new("import", "A WebVTT file imported by its owner: read, hashed, and its turns appended; beside the same turns, made beforehand, appended in batches of the same size.", ImportBench.RunAsync),
+        new("relay", "200 calls at real audio rates, 50 ms of 24 kHz PCM in base64 a frame, both ways, through a server process of its own; beside the same calls spoken to the provider directly. Then the number of calls at which p99 passes 10 ms.", RelayBench.RunAsync),
     ];
 
     private static async Task<IReadOnlyList<Figure>> ConcurrentAsync(BenchEnvironment environment, int rounds)

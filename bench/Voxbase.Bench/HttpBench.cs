@@ -54,7 +54,7 @@ internal static partial class HttpBench
     }
 
     // The server as it ships: its own process, its own runtime settings.
-    private static Process Start(string connectionString, string secret)
+    internal static Process Start(string connectionString, string secret, params (string Name, string Value)[] settings)
     {
         var start = new ProcessStartInfo("dotnet") { RedirectStandardOutput = true };
         start.ArgumentList.Add(typeof(VoxbaseHost).Assembly.Location);
@@ -63,10 +63,12 @@ internal static partial class HttpBench
         start.ArgumentList.Add("0");
         start.Environment["VOXBASE_DATABASE"] = connectionString;
         start.Environment["VOXBASE_JWT_SECRET"] = secret;
+        foreach (var (name, value) in settings)
+            start.Environment[name] = value;
         return Process.Start(start)!;
     }
 
-    private static async Task<int> PortAsync(Process server)
+    internal static async Task<int> PortAsync(Process server)
     {
         while (await server.StandardOutput.ReadLineAsync() is { } line)
         {

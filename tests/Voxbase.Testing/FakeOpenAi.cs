@@ -247,7 +247,11 @@ public static class FakeConversation
         string Id(string name) => $"{name}_{call.Number}";
         var session = new JsonObject
         {
-            ["type"] = "realtime", ["object"] = "realtime.session", ["id"] = Id("sess"), ["model"] = "gpt-realtime", ["output_modalities"] = new JsonArray("audio"),
+            ["type"] = "realtime",
+            ["object"] = "realtime.session",
+            ["id"] = Id("sess"),
+            ["model"] = "gpt-realtime",
+            ["output_modalities"] = new JsonArray("audio"),
             ["audio"] = new JsonObject
             {
                 ["input"] = new JsonObject
@@ -269,7 +273,12 @@ public static class FakeConversation
         await call.SendAsync("response.created", new() { ["response"] = Response(Id("resp_1"), "in_progress", []) });
         var tool = new JsonObject
         {
-            ["id"] = Id("item_f1"), ["type"] = "function_call", ["status"] = "in_progress", ["name"] = "get_weather", ["call_id"] = Id("call_1"), ["arguments"] = "",
+            ["id"] = Id("item_f1"),
+            ["type"] = "function_call",
+            ["status"] = "in_progress",
+            ["name"] = "get_weather",
+            ["call_id"] = Id("call_1"),
+            ["arguments"] = "",
         };
         await ItemAsync(call, "response.output_item.added", Id("resp_1"), tool);
         await call.SendAsync("conversation.item.added", new() { ["previous_item_id"] = Id("item_u1"), ["item"] = tool.DeepClone() });
@@ -288,8 +297,11 @@ public static class FakeConversation
             ["previous_item_id"] = Id("item_f1"),
             ["item"] = new JsonObject
             {
-                ["id"] = Id("item_o1"), ["type"] = "function_call_output", ["call_id"] = Id("call_1"),
-                ["output"] = output.GetProperty("item").GetProperty("output").GetString(), ["status"] = "completed",
+                ["id"] = Id("item_o1"),
+                ["type"] = "function_call_output",
+                ["call_id"] = Id("call_1"),
+                ["output"] = output.GetProperty("item").GetProperty("output").GetString(),
+                ["status"] = "completed",
             },
         });
         await call.ExpectAsync("response.create");
@@ -303,7 +315,9 @@ public static class FakeConversation
         var truncate = await call.ExpectAsync("conversation.item.truncate");
         await call.SendAsync("conversation.item.truncated", new()
         {
-            ["item_id"] = Id("item_a1"), ["content_index"] = 0, ["audio_end_ms"] = truncate.GetProperty("audio_end_ms").GetInt32(),
+            ["item_id"] = Id("item_a1"),
+            ["content_index"] = 0,
+            ["audio_end_ms"] = truncate.GetProperty("audio_end_ms").GetInt32(),
         });
 
         // The last one is heard to the end.
@@ -329,7 +343,9 @@ public static class FakeConversation
         });
         await call.SendAsync("conversation.item.input_audio_transcription.completed", new()
         {
-            ["item_id"] = item, ["content_index"] = 0, ["transcript"] = text,
+            ["item_id"] = item,
+            ["content_index"] = 0,
+            ["transcript"] = text,
             ["usage"] = new JsonObject { ["type"] = "tokens", ["total_tokens"] = 50, ["input_tokens"] = 40, ["output_tokens"] = 10, ["input_token_details"] = new JsonObject { ["text_tokens"] = 0, ["audio_tokens"] = 40 } },
         });
     }
@@ -362,23 +378,37 @@ public static class FakeConversation
 
     private static JsonObject Message(string id, string status, string transcript) => new()
     {
-        ["id"] = id, ["type"] = "message", ["status"] = status, ["role"] = "assistant",
+        ["id"] = id,
+        ["type"] = "message",
+        ["status"] = status,
+        ["role"] = "assistant",
         ["content"] = new JsonArray(new JsonObject { ["type"] = "output_audio", ["transcript"] = transcript }),
     };
 
     private static JsonObject Response(string id, string status, JsonArray output, JsonObject? usage = null, string? reason = null) => new()
     {
-        ["object"] = "realtime.response", ["id"] = id, ["status"] = status,
+        ["object"] = "realtime.response",
+        ["id"] = id,
+        ["status"] = status,
         ["status_details"] = reason is null ? null : new JsonObject { ["type"] = status, ["reason"] = reason },
-        ["output"] = output, ["conversation_id"] = "conv_fake", ["output_modalities"] = new JsonArray("audio"), ["max_output_tokens"] = "inf", ["usage"] = usage,
+        ["output"] = output,
+        ["conversation_id"] = "conv_fake",
+        ["output_modalities"] = new JsonArray("audio"),
+        ["max_output_tokens"] = "inf",
+        ["usage"] = usage,
     };
 
     private static JsonObject Usage(int input, int text, int audio, int cachedText, int output, int outputAudio) => new()
     {
-        ["total_tokens"] = input + output, ["input_tokens"] = input, ["output_tokens"] = output,
+        ["total_tokens"] = input + output,
+        ["input_tokens"] = input,
+        ["output_tokens"] = output,
         ["input_token_details"] = new JsonObject
         {
-            ["text_tokens"] = text, ["audio_tokens"] = audio, ["image_tokens"] = 0, ["cached_tokens"] = cachedText,
+            ["text_tokens"] = text,
+            ["audio_tokens"] = audio,
+            ["image_tokens"] = 0,
+            ["cached_tokens"] = cachedText,
             ["cached_tokens_details"] = new JsonObject { ["text_tokens"] = cachedText, ["audio_tokens"] = 0, ["image_tokens"] = 0 },
         },
         ["output_token_details"] = new JsonObject { ["text_tokens"] = output - outputAudio, ["audio_tokens"] = outputAudio },

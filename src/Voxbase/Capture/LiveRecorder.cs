@@ -189,12 +189,14 @@ public sealed class LiveRecorder
                 // Somebody deleted the conversation while it went on, and its words with it.
                 Log.ConversationGone(owner.Logger, conversation.Id);
                 spool.Delete();
+                await owner.ReleaseAsync(conversation.Id);
                 await CloseAsync(null);
                 return;
             }
             catch (Exception e)
             {
                 Log.CommitFailed(owner.Logger, conversation.Id, (e as VoxbaseException)?.Code ?? e.GetType().FullName!);
+                await owner.ReleaseAsync(conversation.Id);
                 await CloseAsync(e);
                 return;
             }

@@ -155,6 +155,19 @@ public sealed class LiveRecorders : IAsyncDisposable
         await Admission.ReleaseAsync(conversation.Id, cancellationToken);
     }
 
+    // A call that is over without an end in the database holds nothing all the same.
+    internal async Task ReleaseAsync(Guid conversationId)
+    {
+        try
+        {
+            await Admission.ReleaseAsync(conversationId, CancellationToken.None);
+        }
+        catch (VoxbaseException e)
+        {
+            Log.RecoveryFailed(Logger, e.Code);
+        }
+    }
+
     private LiveRecorder Enter(LiveRecorder recorder)
     {
         recorders[recorder] = true;

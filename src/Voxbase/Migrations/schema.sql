@@ -1318,7 +1318,8 @@ grant update (user_id, name, type, kind, joined_at, left_at, is_muted, disconnec
 grant select, insert, update, delete on vox.prices to authenticated, service_role;
 grant select on vox.provider_events to authenticated;
 grant select, insert on vox.provider_events to service_role;
-grant select on vox.recordings to authenticated, service_role;
+grant select on vox.recordings to authenticated;
+grant select, delete on vox.recordings to service_role;
 
 grant insert (conversation_id, id, source, provider_id, status, location, content_type, size_bytes, duration_ms, started_at, ended_at,
     error_message, audio, details) on vox.recordings to service_role;

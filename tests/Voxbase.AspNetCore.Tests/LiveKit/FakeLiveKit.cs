@@ -70,7 +70,11 @@ internal sealed class FakeLiveKit : IAsyncDisposable
     /// <summary>Somebody joins.</summary>
     public void Join(string room, string identity, string sid) => (Participants.GetOrAdd(room, _ => new()))[identity] = new JsonObject
     {
-        ["sid"] = sid, ["identity"] = identity, ["state"] = "ACTIVE", ["joinedAt"] = DateTimeOffset.UtcNow.ToUnixTimeSeconds().ToString(), ["kind"] = "STANDARD",
+        ["sid"] = sid,
+        ["identity"] = identity,
+        ["state"] = "ACTIVE",
+        ["joinedAt"] = DateTimeOffset.UtcNow.ToUnixTimeSeconds().ToString(),
+        ["kind"] = "STANDARD",
     };
 
     public async ValueTask DisposeAsync()

@@ -229,8 +229,13 @@ public sealed class LiveKitDeliveriesTests(TestCluster cluster)
         // Our tokens, by its verifier.
         var ours = tokens.Mint(new NewLiveKitToken
         {
-            Identity = "ada", Name = "Ada", Metadata = "m", Attributes = new Dictionary<string, string> { ["a"] = "b" }, Sip = new(Call: true),
-            Video = new() { RoomJoin = true, Room = "r", CanPublish = false, CanPublishSources = ["microphone"] }, Observability = new(Write: true),
+            Identity = "ada",
+            Name = "Ada",
+            Metadata = "m",
+            Attributes = new Dictionary<string, string> { ["a"] = "b" },
+            Sip = new(Call: true),
+            Video = new() { RoomJoin = true, Room = "r", CanPublish = false, CanPublishSources = ["microphone"] },
+            Observability = new(Write: true),
         });
         var claims = await sdk.AskAsync(new { verb = "verify", key, secret, token = ours });
         JsonElement.DeepEquals(claims, tokens.Verify(ours)).ShouldBeTrue(claims.ToString());

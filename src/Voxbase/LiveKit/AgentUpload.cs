@@ -280,7 +280,7 @@ internal sealed record AgentUpload(string? RoomSid, string? RoomName, IReadOnlyL
         {
             _ = new UTF8Encoding(false, throwOnInvalidBytes: true).GetCharCount(json.Span);
             using var document = JsonDocument.Parse(json, Options);
-            if (document.RootElement.ValueKind == JsonValueKind.Object)
+            if (document.RootElement.ValueKind == JsonValueKind.Object && LiveKitJson.IsText(document.RootElement))
                 return document.RootElement.Clone();
         }
         catch (Exception e) when (e is JsonException or DecoderFallbackException)

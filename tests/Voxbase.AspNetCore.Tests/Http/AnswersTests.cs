@@ -198,6 +198,10 @@ public sealed class AnswersTests(TestCluster cluster)
                 "post /v1/conversations/{id}/function-calls/{call_id}/finish", "put /v1/conversations/{id}/state",
                 "post /v1/conversations/{id}/state", "post /v1/conversations/{id}/activate", "post /v1/conversations/{id}/end",
                 "get /v1/conversations/{id}/context", "post /v1/capture/openai", "get /v1/prices", "get /health", "get /ready",
+                "post /v1/livekit/tokens", "post /v1/livekit/calls", "post /v1/livekit/calls/{id}/end", "get /v1/livekit/calls/{id}/participants",
+                "post /v1/livekit/calls/{id}/participants/remove", "post /v1/livekit/calls/{id}/egress", "get /v1/livekit/calls/{id}/egress",
+                "post /v1/livekit/calls/{id}/egress/{egress_id}/stop", "get /v1/livekit/rooms", "post /v1/livekit/webhooks",
+                "post /v1/livekit/session-reports",
             ],
             ignoreOrder: true);
         foreach (var path in document["paths"].EnumerateObject())
@@ -219,7 +223,7 @@ public sealed class AnswersTests(TestCluster cluster)
         turn.GetProperty("confidence").GetProperty("enum").EnumerateArray().Select(t => t.GetString()).ShouldBe(["HIGH", "MEDIUM", "LOW", null]);
         schemas.GetProperty("Conversation").GetProperty("properties").GetProperty("cost_usd").GetProperty("type").GetString().ShouldBe("string");
         document["tags"].EnumerateArray().Select(tag => tag.GetProperty("name").GetString())
-            .ShouldBe(["conversations", "turns", "participants", "functionCalls", "capture", "prices", "health", "ready"], ignoreOrder: true);
+            .ShouldBe(["conversations", "turns", "participants", "functionCalls", "capture", "prices", "livekit", "health", "ready"], ignoreOrder: true);
         schemas.GetProperty("ErrorBody").GetProperty("properties").EnumerateObject().Select(p => p.Name).ShouldBe(["code", "message", "details", "hint"]);
         var text = document.Body.ToString();
         text.ShouldNotContain("rawText");

@@ -125,15 +125,20 @@ internal static class ApiDescription
             };
         }
 
-        if (operation.IsOpen)
+        if (operation.IsOpen && operation.Errors.Length == 0)
             return;
-        described.Security =
-        [
-            new() { [new OpenApiSecuritySchemeReference(SchemeName, document)] = [] },
-            new() { [new OpenApiSecuritySchemeReference(ApiKeySchemeName, document)] = [] },
-        ];
+        if (!operation.IsOpen)
+        {
+            described.Security =
+            [
+                new() { [new OpenApiSecuritySchemeReference(SchemeName, document)] = [] },
+                new() { [new OpenApiSecuritySchemeReference(ApiKeySchemeName, document)] = [] },
+            ];
+        }
+
+        var errors = operation.IsOpen ? operation.Errors : ErrorsOf(operation, described.Parameters.Any(p => p.In == ParameterLocation.Path));
         var error = await SchemaAsync(typeof(ErrorBody));
-        foreach (var group in ErrorsOf(operation, described.Parameters.Any(p => p.In == ParameterLocation.Path)).GroupBy(Responses.StatusOf).OrderBy(g => g.Key))
+        foreach (var group in errors.GroupBy(Responses.StatusOf).OrderBy(g => g.Key))
         {
             described.Responses[group.Key.ToString(CultureInfo.InvariantCulture)] =
                 Answer(string.Join(", ", group.Select(e => e.Code).Distinct()), error);
@@ -199,7 +204,7 @@ internal static class ApiDescription
             Name = part.Trim('{', '}'),
             In = ParameterLocation.Path,
             Required = true,
-            Schema = new OpenApiSchema { Type = JsonSchemaType.String, Format = part is "{call_id}" or "{tier}" or "{rule}" ? null : "uuid" },
+            Schema = new OpenApiSchema { Type = JsonSchemaType.String, Format = part is "{call_id}" or "{tier}" or "{rule}" or "{egress_id}" ? null : "uuid" },
         });
 
     private static OpenApiSchema Spelled(Type type) =>

@@ -80,11 +80,17 @@ internal sealed class LiveKitEndpoints(LiveKitCalls calls, LiveKitRooms rooms, L
             .PostOpen(WebhookAsync, new Operation("livekit.webhook", "What LiveKit tells of its rooms; signed by it")
             {
                 Answers = { [200] = typeof(LiveKitAccepted) },
+                Errors = [LiveKitErrors.WebhookUnsigned, LiveKitErrors.WebhookInvalid, HttpErrors.BodyTooLarge, LiveKitErrors.NotConfigured],
             });
         routes.At("/v1/livekit/session-reports")
             .PostOpen(ReportAsync, new Operation("livekit.sessionReport", "An agent's session report, as JSON; with the service's key, or a LiveKit token with observability.write")
             {
                 Answers = { [200] = typeof(LiveKitReportAnswer) },
+                Errors =
+                [
+                    TokenErrors.Missing, TokenErrors.Invalid, TokenErrors.Expired, LiveKitErrors.TokenInvalid, LiveKitErrors.GrantRefused,
+                    LiveKitErrors.ReportInvalid, HttpErrors.BodyTooLarge,
+                ],
             });
     }
 

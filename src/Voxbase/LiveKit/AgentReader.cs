@@ -238,7 +238,7 @@ internal static class AgentReader
                     flagged++;
                 usage.Add(key, new AgentUsage(
                     key, type, provider, model, tokens,
-                    Seconds(row, "audioDuration"), Seconds(row, "sessionDuration"), (decimal)Math.Clamp(LiveKitJson.Number(row, "charactersCount") ?? 0, 0, 1e12),
+                    Seconds(row, "audioDuration"), Seconds(row, "sessionDuration"), (decimal)Math.Clamp(LiveKitJson.Number(row, "charactersCount") ?? 0, 0, 1e11),
                     LiveKitJson.Time(report, "timestamp"),
                     isAnomalous ? """{"impossible":true}""" : "{}"));
             }

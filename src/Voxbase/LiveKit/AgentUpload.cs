@@ -229,18 +229,18 @@ internal sealed record AgentUpload(string? RoomSid, string? RoomName, IReadOnlyL
 
     private static JsonObject ReportOf(
         string source, JsonObject origin, JsonNode? timestamp, JsonNode? usage, JsonArray? events, string? agentName, string? sdkVersion) => new()
-    {
-        ["type"] = Report,
-        ["source"] = source,
-        ["job_id"] = Text(origin, "job_id"),
-        ["room_id"] = Text(origin, "room_id"),
-        ["room"] = Text(origin, "room"),
-        ["timestamp"] = timestamp?.DeepClone(),
-        ["agent_name"] = agentName,
-        ["sdk_version"] = sdkVersion,
-        ["usage"] = usage?.DeepClone(),
-        ["events"] = events,
-    };
+        {
+            ["type"] = Report,
+            ["source"] = source,
+            ["job_id"] = Text(origin, "job_id"),
+            ["room_id"] = Text(origin, "room_id"),
+            ["room"] = Text(origin, "room"),
+            ["timestamp"] = timestamp?.DeepClone(),
+            ["agent_name"] = agentName,
+            ["sdk_version"] = sdkVersion,
+            ["usage"] = usage?.DeepClone(),
+            ["events"] = events,
+        };
 
     // Attributes of the record go before those of its scope, and these before those of the process.
     private static JsonObject Origin(OtlpRecord record)
@@ -280,7 +280,7 @@ internal sealed record AgentUpload(string? RoomSid, string? RoomName, IReadOnlyL
         {
             _ = new UTF8Encoding(false, throwOnInvalidBytes: true).GetCharCount(json.Span);
             using var document = JsonDocument.Parse(json, Options);
-            if (document.RootElement.ValueKind == JsonValueKind.Object)
+            if (document.RootElement.ValueKind == JsonValueKind.Object && LiveKitJson.IsText(document.RootElement))
                 return document.RootElement.Clone();
         }
         catch (Exception e) when (e is JsonException or DecoderFallbackException)

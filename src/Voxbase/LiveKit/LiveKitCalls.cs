@@ -101,23 +101,30 @@ public sealed class LiveKitCalls(
         var access = Access(new NewLiveKitToken { Identity = identity, Name = call.ParticipantName, Video = new() { RoomJoin = true, Room = roomName } });
         if (options.LiveKit.Url is null)
             throw LiveKitErrors.NotConfigured.With("LiveKit.Url is not set.");
+        var record = new NewConversation
+        {
+            Id = id,
+            UserId = owner,
+            Kind = ConversationKind.Call,
+            RoomName = roomName,
+            Name = call.Name,
+            Description = call.Description,
+            AiAgentUsed = call.Agents is { Count: > 0 },
+            Metadata = MetadataOf(call.Metadata),
+        };
         await admission.AdmitAsync(owner, id, cancellationToken);
         try
         {
-            await conversations.StartAsync(
-                caller,
-                new NewConversation
-                {
-                    Id = id,
-                    UserId = owner,
-                    Kind = ConversationKind.Call,
-                    RoomName = roomName,
-                    Name = call.Name,
-                    Description = call.Description,
-                    AiAgentUsed = call.Agents is { Count: > 0 },
-                    Metadata = MetadataOf(call.Metadata),
-                },
-                cancellationToken);
+            await conversations.StartAsync(caller, record, cancellationToken);
+        }
+        catch
+        {
+            await admission.ReleaseAsync(id, CancellationToken.None);
+            throw;
+        }
+
+        try
+        {
             var room = await rooms.CreateAsync(
                 new NewLiveKitRoom
                 {
@@ -141,13 +148,13 @@ public sealed class LiveKitCalls(
     }
 
     /// <summary>Ends a call: its record gets the reason, and its room is closed. Ending twice is harmless.</summary>
-    /// <exception cref="VoxbaseException"><c>conversation_not_found</c>, <c>livekit_no_room</c>, <c>livekit_unavailable</c>: then the record has ended, and the room closes with the next attempt.</exception>
+    /// <exception cref="VoxbaseException"><c>conversation_not_found</c>, <c>livekit_no_room</c>, <c>livekit_unavailable</c>: then the record has ended, and the reconciler closes the room.</exception>
     public async Task<Conversation> EndAsync(Caller caller, Guid conversationId, string? reason = null, CancellationToken cancellationToken = default)
     {
         var (_, room) = await CallAsync(caller, conversationId, mustRun: false, cancellationToken);
         var ended = await conversations.EndAsync(caller, conversationId, reason ?? "ended", cancellationToken: cancellationToken);
-        await rooms.DeleteAsync(room, cancellationToken);
         await admission.ReleaseAsync(conversationId, cancellationToken);
+        await rooms.DeleteAsync(room, cancellationToken);
         return ended;
     }
 

@@ -72,6 +72,8 @@ internal sealed record LiveKitEvent(Guid Key, string Type, string? Id, DateTimeO
 
         if (node is not JsonObject fields)
             throw LiveKitErrors.WebhookInvalid.With("The body is not a JSON object.");
+        if (!LiveKitJson.TryParse(text, out var whole) || !LiveKitJson.IsText(whole))
+            throw LiveKitErrors.WebhookInvalid.With("The body holds half of a surrogate pair.");
         if (LiveKitSecrets.Remove(fields))
             text = fields.ToJsonString();
         var read = Of(default, text);

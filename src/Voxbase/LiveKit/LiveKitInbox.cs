@@ -53,7 +53,7 @@ public sealed partial class LiveKitInbox(Database database, Conversations conver
 
     internal const string KeepSql =
         """
-        update vox.livekit_inbox set read_at = coalesce(read_at, now()) where id = $1
+        update vox.livekit_inbox set read_at = coalesce(read_at, now()) where id = any($1)
         """;
 
     internal const string AdriftSql =
@@ -96,6 +96,13 @@ public sealed partial class LiveKitInbox(Database database, Conversations conver
         update vox.conversations set session_id = $2
         where id = $1 and session_id is null and room_name = $3
           and not exists (select from vox.conversations o where o.session_id = $2)
+        """;
+
+    internal const string KnownSql =
+        """
+        select id
+        from vox.conversations
+        where id = $1 or session_id = $2
         """;
 
     private const int RoomsAtOnce = 500;
@@ -160,7 +167,8 @@ public sealed partial class LiveKitInbox(Database database, Conversations conver
     {
         if (upload.RoomSid is null)
             return null;
-        var conversation = await ResolveAsync(upload.RoomSid, upload.RoomName, null, cancellationToken);
+        if (await ResolveAsync(upload.RoomSid, upload.RoomName, cancellationToken) is not { } conversation)
+            return null;
         await FoldAsync(conversation, [id], cancellationToken);
         return conversation.Id;
     }
@@ -233,8 +241,10 @@ public sealed partial class LiveKitInbox(Database database, Conversations conver
     {
         foreach (var room in rows.Where(row => row.RoomSid is not null).GroupBy(row => row.RoomSid!))
         {
-            var conversation = await ResolveAsync(room.Key, name, null, cancellationToken);
-            await FoldAsync(conversation, [.. room.Select(row => row.Id)], cancellationToken);
+            if (await ResolveAsync(room.Key, name, cancellationToken) is { } conversation)
+                await FoldAsync(conversation, [.. room.Select(row => row.Id)], cancellationToken);
+            else
+                await KeepAsync([.. room.Select(row => row.Id)], cancellationToken);
         }
 
         // Neither a room's id nor its name: kept, and about nobody's conversation.
@@ -243,7 +253,7 @@ public sealed partial class LiveKitInbox(Database database, Conversations conver
             if (row.RoomName is not null && await ByNameAsync(row.RoomName, cancellationToken) is { } conversation)
                 await FoldAsync(conversation, [row.Id], cancellationToken);
             else
-                await database.RunAsync(Caller.Service, [new Statement(KeepSql, Parameter.Uuid(row.Id))], cancellationToken);
+                await KeepAsync([row.Id], cancellationToken);
         }
 
         if (name is not null)
@@ -329,27 +339,31 @@ public sealed partial class LiveKitInbox(Database database, Conversations conver
         return (rooms, egresses);
     }
 
-    // The conversation of a room: the one that has its sid; the one that asked for it; else a new one of nobody's.
-    private async Task<Conversation> ResolveAsync(string sid, string? name, DateTimeOffset? createdAt, CancellationToken cancellationToken)
+    private Task KeepAsync(IReadOnlyList<Guid> ids, CancellationToken cancellationToken) =>
+        database.RunAsync(Caller.Service, [new Statement(KeepSql, Parameter.Uuids(ids, id => id))], cancellationToken);
+
+    // The conversation of a room: the one that has its sid; the one that asked for it; else a new one of nobody's. Null for a room of a
+    // call of ours that was taken back: it did not happen.
+    private async Task<Conversation?> ResolveAsync(string sid, string? name, CancellationToken cancellationToken)
     {
         if (name is not null && OwnRoomName().Match(name) is { Success: true } match)
         {
-            await database.RunAsync(
+            var asker = Guid.ParseExact(match.Groups[1].ValueSpan, "N");
+            var isKnown = await database.RunAsync(
                 Caller.Service,
-                [new Statement(BindSql, Parameter.Uuid(Guid.ParseExact(match.Groups[1].ValueSpan, "N")), Parameter.Text(sid), Parameter.Text(name))],
+                [
+                    new Statement(BindSql, Parameter.Uuid(asker), Parameter.Text(sid), Parameter.Text(name)),
+                    new Statement(KnownSql, Parameter.Uuid(asker), Parameter.Text(sid)),
+                ],
+                static (results, ct) => results.ReadAsync(ct),
                 cancellationToken);
+            if (!isKnown)
+                return null;
         }
 
         return await conversations.StartAsync(
             Caller.Service,
-            new NewConversation
-            {
-                Kind = ConversationKind.Call,
-                SessionId = sid,
-                RoomName = name,
-                StartedAt = createdAt,
-                Metadata = LiveKitMetadata.Empty,
-            },
+            new NewConversation { Kind = ConversationKind.Call, SessionId = sid, RoomName = name, Metadata = LiveKitMetadata.Empty },
             cancellationToken);
     }
 

@@ -43,6 +43,25 @@ internal static class LiveKitJson
         }
     }
 
+    /// <summary>Whether every text in it is one: half of a surrogate pair is JSON, and cannot be given out.</summary>
+    public static bool IsText(JsonElement element)
+    {
+        try
+        {
+            return element.ValueKind switch
+            {
+                JsonValueKind.String => element.GetString() is not null,
+                JsonValueKind.Array => element.EnumerateArray().All(IsText),
+                JsonValueKind.Object => element.EnumerateObject().All(property => property.Name is not null && IsText(property.Value)),
+                _ => true,
+            };
+        }
+        catch (InvalidOperationException)
+        {
+            return false;
+        }
+    }
+
     public static bool Find(JsonElement owner, string name, out JsonElement value)
     {
         value = default;

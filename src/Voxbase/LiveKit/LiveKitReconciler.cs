@@ -40,6 +40,14 @@ public sealed class LiveKitReconciler(
         where conversation_id = $1 and left_at is null
         """;
 
+    // Rooms of ours that are open although their calls were ended: LiveKit was away when it was to close them.
+    internal const string EndedSql =
+        """
+        select room_name
+        from vox.conversations
+        where room_name = any($1) and status in ('completed', 'failed') and room_name = 'call_' || replace(id::text, '-', '')
+        """;
+
     private const int AtOnce = 100;
 
     /// <summary>Asks about every call that looks stuck. Safe to run at once on many servers.</summary>
@@ -64,7 +72,27 @@ public sealed class LiveKitReconciler(
         }
 
         changed += await AskAboutRecordingsAsync(before, cancellationToken);
+        changed += await CloseEndedAsync(cancellationToken);
         return (asked, changed);
+    }
+
+    private async Task<int> CloseEndedAsync(CancellationToken cancellationToken)
+    {
+        var open = await rooms.ListAsync(null, cancellationToken);
+        var ended = await database.RunAsync(
+            Caller.Service,
+            [new Statement(EndedSql, Parameter.Texts(open, room => room.Name))],
+            static async (results, ct) =>
+            {
+                var names = new List<string>();
+                while (await results.ReadAsync(ct))
+                    names.Add(results.GetString(0));
+                return names;
+            },
+            cancellationToken);
+        foreach (var name in ended)
+            await rooms.DeleteAsync(name, cancellationToken);
+        return ended.Count;
     }
 
     private async Task<int> AskAsync(List<Stuck> stuck, CancellationToken cancellationToken)

@@ -142,6 +142,19 @@ internal static class LiveKitRows
           end_to_end_ms = excluded.end_to_end_ms, metadata = turns.metadata || excluded.metadata
         """;
 
+    // By the provider's id of the call: the application may have recorded it as well.
+    public const string FunctionCallsSql =
+        """
+        insert into vox.function_calls (
+          conversation_id, id, call_id, name, arguments, result, status, error_message, execution_ms, started_at)
+        select $1, n.id, n.call_id, n.name, n.arguments, n.result, n.status, n.error_message, n.execution_ms, n.started_at
+        from unnest($2, $3, $4, $5, $6, $7, $8, $9, $10)
+          as n(id, call_id, name, arguments, result, status, error_message, execution_ms, started_at)
+        on conflict (conversation_id, call_id) do update set
+          name = excluded.name, arguments = excluded.arguments, result = excluded.result, status = excluded.status,
+          error_message = excluded.error_message, execution_ms = excluded.execution_ms, started_at = excluded.started_at
+        """;
+
     public static Statement Call(Guid conversationId, LiveKitCall call, AgentSession agents)
     {
         var facts = new JsonObject();
@@ -262,10 +275,9 @@ internal static class LiveKitRows
     ];
 
     public static Statement FunctionCalls(Guid conversationId, IReadOnlyList<AgentFunctionCall> calls) => new(
-        CaptureRows.FunctionCallsSql,
+        FunctionCallsSql,
         Parameter.Uuid(conversationId),
         Parameter.Uuids(calls, c => CaptureRows.IdOf(conversationId, "function_call", c.CallId)),
-        Parameter.Uuids(calls, _ => null),
         Parameter.Texts(calls, c => c.CallId),
         Parameter.Texts(calls, c => c.Name),
         Parameter.Jsons(calls, c => CaptureRows.AsJson(c.Arguments)),

@@ -361,7 +361,7 @@ internal static class Otlp
         {
             var reader = new Utf8JsonReader(bytes, new JsonReaderOptions { MaxDepth = 2 * MaxDepth });
             using var document = JsonDocument.ParseValue(ref reader);
-            if (document.RootElement.ValueKind != JsonValueKind.Object)
+            if (document.RootElement.ValueKind != JsonValueKind.Object || !LiveKitJson.IsText(document.RootElement))
                 throw new FormatException("It is not a JSON object.");
             var records = new List<OtlpRecord>();
             foreach (var ofResource in LiveKitJson.Items(document.RootElement, resources))

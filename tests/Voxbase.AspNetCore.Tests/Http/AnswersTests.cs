@@ -229,6 +229,17 @@ public sealed class AnswersTests(TestCluster cluster)
                 "put /v1/conversations/{id}/state",
                 "get /v1/conversations/{id}/turns",
                 "post /v1/conversations/{id}/turns",
+                "post /v1/livekit/calls",
+                "get /v1/livekit/calls/{id}/egress",
+                "post /v1/livekit/calls/{id}/egress",
+                "post /v1/livekit/calls/{id}/egress/{egress_id}/stop",
+                "post /v1/livekit/calls/{id}/end",
+                "get /v1/livekit/calls/{id}/participants",
+                "post /v1/livekit/calls/{id}/participants/remove",
+                "get /v1/livekit/rooms",
+                "post /v1/livekit/session-reports",
+                "post /v1/livekit/tokens",
+                "post /v1/livekit/webhooks",
                 "get /v1/prices",
                 "post /v1/realtime/sessions",
             ],
@@ -252,7 +263,11 @@ public sealed class AnswersTests(TestCluster cluster)
         turn.GetProperty("confidence").GetProperty("enum").EnumerateArray().Select(t => t.GetString()).ShouldBe(["HIGH", "MEDIUM", "LOW", null]);
         schemas.GetProperty("Conversation").GetProperty("properties").GetProperty("cost_usd").GetProperty("type").GetString().ShouldBe("string");
         document["tags"].EnumerateArray().Select(tag => tag.GetProperty("name").GetString())
+<<<<<<< HEAD
             .ShouldBe(["conversations", "turns", "participants", "functionCalls", "capture", "prices", "budgets", "alerts", "health", "ready"], ignoreOrder: true);
+=======
+            .ShouldBe(["conversations", "turns", "participants", "functionCalls", "capture", "prices", "livekit", "health", "ready"], ignoreOrder: true);
+>>>>>>> 21addc7e32f73279db119ef9a8b4c77fa313de13
         schemas.GetProperty("ErrorBody").GetProperty("properties").EnumerateObject().Select(p => p.Name).ShouldBe(["code", "message", "details", "hint"]);
         var text = document.Body.ToString();
         text.ShouldNotContain("rawText");

@@ -5,6 +5,7 @@ using System.Text;
 using System.Text.Json;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using Npgsql;
 using Voxbase.LiveKit;
 using Voxbase.Testing;
 
@@ -189,24 +190,21 @@ public sealed class LiveKitDeliveriesTests(TestCluster cluster)
             options.LiveKit.MaxUploads = 1;
         });
         using var http = new HttpClient { BaseAddress = api.Url, DefaultRequestHeaders = { Authorization = new AuthenticationHeaderValue("Bearer", Mint(Observing)) } };
-        // One that takes its time: its body has begun and does not end.
-        using var slow = new SlowContent();
-        var first = http.PostAsync("/observability/logs/otlp/v0", slow, Cancel);
-        await slow.Begun.Task.WaitAsync(TimeSpan.FromSeconds(60), Cancel);
-        HttpResponseMessage answer;
-        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(60));
-        do
-        {
-            // Until the server has begun with the first.
-            answer = await http.PostAsync("/observability/recordings/v0", Form([0x0a, 4, .. "RM_1"u8], null, []), patience.Token);
-        }
-        while ((int)answer.StatusCode == 200);
+        // The one that is taken in waits for the table; the other finds no place.
+        await using var holder = new NpgsqlConnection(api.Database.ConnectionString);
+        await holder.OpenAsync(Cancel);
+        await using var held = await holder.BeginTransactionAsync(Cancel);
+        await using (var hold = new NpgsqlCommand("lock table vox.livekit_inbox in access exclusive mode", holder))
+            await hold.ExecuteNonQueryAsync(Cancel);
+        var uploads = Enumerable.Range(1, 2)
+            .Select(i => http.PostAsync("/observability/recordings/v0", Form([0x0a, 4, .. "RM_1"u8], null, [(byte)i]), Cancel)).ToList();
+        var refused = await Task.WhenAny(uploads).WaitAsync(TimeSpan.FromSeconds(60), Cancel);
+        var answer = await refused;
         ((int)answer.StatusCode, answer.Content.Headers.ContentType?.MediaType, answer.Headers.RetryAfter?.ToString()).ShouldBe((503, "application/x-protobuf", "2"));
-        var (code, delay) = RetryInfo(await answer.Content.ReadAsByteArrayAsync(Cancel));
-        (code, delay).ShouldBe((14UL, 2UL));
-        slow.Finish.SetResult();
-        (await first).StatusCode.ShouldBe(System.Net.HttpStatusCode.OK);
-        (await http.PostAsync("/observability/recordings/v0", Form([0x0a, 4, .. "RM_1"u8], null, []), Cancel)).StatusCode.ShouldBe(System.Net.HttpStatusCode.OK);
+        RetryInfo(await answer.Content.ReadAsByteArrayAsync(Cancel)).ShouldBe((14UL, 2UL));
+        await held.RollbackAsync(Cancel);
+        (await uploads.Single(upload => upload != refused)).StatusCode.ShouldBe(System.Net.HttpStatusCode.OK);
+        (await http.PostAsync("/observability/recordings/v0", Form([0x0a, 4, .. "RM_1"u8], null, [3]), Cancel)).StatusCode.ShouldBe(System.Net.HttpStatusCode.OK);
     }
 
     [Fact]
@@ -231,8 +229,13 @@ public sealed class LiveKitDeliveriesTests(TestCluster cluster)
         // Our tokens, by its verifier.
         var ours = tokens.Mint(new NewLiveKitToken
         {
-            Identity = "ada", Name = "Ada", Metadata = "m", Attributes = new Dictionary<string, string> { ["a"] = "b" }, Sip = new(Call: true),
-            Video = new() { RoomJoin = true, Room = "r", CanPublish = false, CanPublishSources = ["microphone"] }, Observability = new(Write: true),
+            Identity = "ada",
+            Name = "Ada",
+            Metadata = "m",
+            Attributes = new Dictionary<string, string> { ["a"] = "b" },
+            Sip = new(Call: true),
+            Video = new() { RoomJoin = true, Room = "r", CanPublish = false, CanPublishSources = ["microphone"] },
+            Observability = new(Write: true),
         });
         var claims = await sdk.AskAsync(new { verb = "verify", key, secret, token = ours });
         JsonElement.DeepEquals(claims, tokens.Verify(ours)).ShouldBeTrue(claims.ToString());
@@ -349,30 +352,5 @@ public sealed class LiveKitDeliveriesTests(TestCluster cluster)
     private sealed class ShiftedTime(TimeSpan by) : TimeProvider
     {
         public override DateTimeOffset GetUtcNow() => DateTimeOffset.UtcNow + by;
-    }
-
-    /// <summary>A body that has begun and ends when it is told to.</summary>
-    private sealed class SlowContent : HttpContent
-    {
-        public SlowContent() => Headers.ContentType = new("application/json");
-
-        public TaskCompletionSource Begun { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
-
-        public TaskCompletionSource Finish { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
-
-        protected override async Task SerializeToStreamAsync(Stream stream, System.Net.TransportContext? context)
-        {
-            await stream.WriteAsync("{"u8.ToArray());
-            await stream.FlushAsync();
-            Begun.SetResult();
-            await Finish.Task;
-            await stream.WriteAsync("}"u8.ToArray());
-        }
-
-        protected override bool TryComputeLength(out long length)
-        {
-            length = 0;
-            return false;
-        }
     }
 }

@@ -58,6 +58,7 @@ public sealed class StatementTests(TestCluster cluster)
         LiveKitRows.Participants(Guid.Empty, []),
         LiveKitRows.Recordings(Guid.Empty, []),
         LiveKitRows.Turns(Guid.Empty, default, []),
+        LiveKitRows.FunctionCalls(Guid.Empty, []),
         LiveKitRows.Call(Guid.Empty, LiveKitCallReader.Read([]), AgentReader.Read([])),
     }.ToDictionary(statement => statement.Sql, statement => string.Join(", ", statement.Parameters.Select(parameter => parameter.DataTypeName)));
 

@@ -114,6 +114,7 @@ public sealed class AgentUploadTests(TestCluster cluster)
     [InlineData("""{"room_id":"RM_1"}""")]
     [InlineData("""{"room_id":"RM_1","chat_history":{"items":5}}""")]
     [InlineData("""{"chat_history":{"items":[]}}""")]
+    [InlineData("""{"room_id":"RM_1","chat_history":{"items":[{"type":"message","id":"i","content":["\ud800"]}]}}""")]
     public void What_is_no_report_is_refused(string json) =>
         Should.Throw<VoxbaseException>(() => Report(json)).Code.ShouldBe("livekit_report_invalid");
 
@@ -187,6 +188,7 @@ public sealed class AgentUploadTests(TestCluster cluster)
         var conversation = await db.Conversations.StartAsync(
             Caller.Service, new NewConversation { Kind = ConversationKind.Call, SessionId = "RM_agent", Status = ConversationStatus.Active }, Cancel);
         await db.Conversations.AppendAsync(Caller.Service, conversation.Id, new NewTurn { Role = TurnRole.System, RawText = "welcome" }, Cancel);
+        await db.Conversations.BeginFunctionCallAsync(Caller.Service, conversation.Id, new NewFunctionCall { CallId = "call_1", Name = "book" }, Cancel);
         for (var i = 0; i < 2; i++)
         {
             await inbox.AcceptAsync(Report(AgentUploads.Report()), Cancel);
@@ -195,6 +197,7 @@ public sealed class AgentUploadTests(TestCluster cluster)
         }
 
         var turns = await db.Conversations.TurnsAsync(Caller.Service, conversation.Id, cancellationToken: Cancel);
+        (await db.ScalarAsync(Caller.Service, "select string_agg(name || ' ' || status, ', ') from vox.function_calls")).ShouldBe("book completed", "told twice, and one call");
         turns.Select(turn => turn.RawText![..5]).ShouldBe(["welco", "Book ", "Your ", "Thank", "note ", "note "]);
         (await Recount.FaultsAsync(db, Cancel)).ShouldBeEmpty();
     }

@@ -35,11 +35,11 @@ internal static class AgentUploads
     public static (string Body, string ItemJson)[] Logs() =>
     [
         ("session report", ""),
-        ("chat item", """{"message":{"id":"item_1","role":"USER","content":[{"text":"Book a table"}],"transcript_confidence":0.97,"metrics":{"started_speaking_at":"2026-08-18T16:57:00.100Z","stopped_speaking_at":"2026-08-18T16:57:01.200Z","transcription_delay":0.25,"end_of_turn_delay":0.6,"on_user_turn_completed_delay":0.012},"created_at":"2026-08-18T16:57:01.500Z"}}"""),
-        ("chat item", """{"function_call":{"id":"item_2","call_id":"call_1","name":"book","arguments":"{\"seats\":2}","created_at":"2026-08-18T16:57:02.100Z"}}"""),
-        ("chat item", """{"functionCallOutput":{"id":"item_3","callId":"call_1","name":"book","output":"done","createdAt":"2026-08-18T16:57:02.600Z"}}"""),
-        ("chat item", """{"message":{"id":"item_4","role":"ASSISTANT","content":[{"text":"Your table is"},{"text":"booked"}],"interrupted":true,"metrics":{"started_speaking_at":"2026-08-18T16:57:03Z","llm_node_ttft":0.41,"tts_node_ttfb":0.18,"e2e_latency":1.8},"created_at":"2026-08-18T16:57:03.900Z"}}"""),
-        ("chat item", """{"message":{"id":"item_5","role":"USER","content":[{"text":"Thanks"}],"metrics":{"transcription_delay":-3,"end_of_turn_delay":99999},"created_at":"2026-08-18T16:57:10Z"}}"""),
+        ("chat item", """{"message":{"id":"item_1","role":"USER","content":[{"text":"Book a table"}],"transcript_confidence":0.97,"metrics":{"started_speaking_at":"2026-08-18T17:37:00.100Z","stopped_speaking_at":"2026-08-18T17:37:01.200Z","transcription_delay":0.25,"end_of_turn_delay":0.6,"on_user_turn_completed_delay":0.012},"created_at":"2026-08-18T17:37:01.500Z"}}"""),
+        ("chat item", """{"function_call":{"id":"item_2","call_id":"call_1","name":"book","arguments":"{\"seats\":2}","created_at":"2026-08-18T17:37:02.100Z"}}"""),
+        ("chat item", """{"functionCallOutput":{"id":"item_3","callId":"call_1","name":"book","output":"done","createdAt":"2026-08-18T17:37:02.600Z"}}"""),
+        ("chat item", """{"message":{"id":"item_4","role":"ASSISTANT","content":[{"text":"Your table is"},{"text":"booked"}],"interrupted":true,"metrics":{"started_speaking_at":"2026-08-18T17:37:03Z","llm_node_ttft":0.41,"tts_node_ttfb":0.18,"e2e_latency":1.8},"created_at":"2026-08-18T17:37:03.900Z"}}"""),
+        ("chat item", """{"message":{"id":"item_5","role":"USER","content":[{"text":"Thanks"}],"metrics":{"transcription_delay":-3,"end_of_turn_delay":99999},"created_at":"2026-08-18T17:37:10Z"}}"""),
         ("a line of an ordinary logger with words that were said", ""),
     ];
 

@@ -130,7 +130,7 @@ public sealed class LiveKitCallReaderTests
     [InlineData("""{"event":"room_started","createdAt":{"seconds":1}}""")]
     [InlineData("""{"event":"room_started","id":7}""")]
     [InlineData("""{"event":"room_started","numDropped":"many"}""")]
-    [InlineData("{\"event\":\"room_started\",\"room\":{\"name\":\"\\ud800\"}")]
+    [InlineData("{\"event\":\"room_started\",\"room\":{\"name\":\"\\ud800\"}}")]
     public void What_is_no_event_is_refused(string body) =>
         Should.Throw<VoxbaseException>(() => LiveKitEvent.Accept(Encoding.UTF8.GetBytes(body))).Code.ShouldBe("livekit_webhook_invalid");
 

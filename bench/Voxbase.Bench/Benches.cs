@@ -18,6 +18,7 @@ internal static class Benches
         new("append-sequential", "One writer appends turn after turn; the median time of one append beside that of one raw insert.", SequentialAsync),
         new("append-long", "One append to a conversation that has 100,000 turns beside one that has 100.", LongAsync),
         new("read-last-20", "The last 20 turns of a conversation of 1,000, as its owner under row-level security; beside the same select, prepared, as superuser on an open connection, its rows read the same way.", ReadAsync),
+        new("usage", "Statistics of everyone for a month over 10,000, 100,000 and 1,000,000 generated conversations, by the library and over HTTP, p95 of 200 questions. Baseline: 20 ms; and the smallest, for the largest. VOXBASE_BENCH_CONVERSATIONS=1000,10000 measures other sizes.", UsageBench.RunAsync),
         new("http-append", "64 connections post one turn each over HTTP to a server process of its own; beside the library appending with 64 writers in this process.", HttpBench.RunAsync),
     ];
 

@@ -54,7 +54,7 @@ internal static partial class HttpBench
     }
 
     // The server as it ships: its own process, its own runtime settings.
-    private static Process Start(string connectionString, string secret)
+    internal static Process Start(string connectionString, string secret)
     {
         var start = new ProcessStartInfo("dotnet") { RedirectStandardOutput = true };
         start.ArgumentList.Add(typeof(VoxbaseHost).Assembly.Location);
@@ -66,7 +66,7 @@ internal static partial class HttpBench
         return Process.Start(start)!;
     }
 
-    private static async Task<int> PortAsync(Process server)
+    internal static async Task<int> PortAsync(Process server)
     {
         while (await server.StandardOutput.ReadLineAsync() is { } line)
         {

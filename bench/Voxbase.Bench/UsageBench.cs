@@ -13,8 +13,8 @@ internal static class UsageBench
 
     // 1,000 users, 31 days, one turn of latency and three charges a conversation. Triggers are off while rows are made: a million
     // conversations are to be there, not to be measured.
-    private const string Generate =
-        """
+    private static string Generate(int first, int last) =>
+        $"""
         set session_replication_role = replica;
         insert into vox.users (id, email)
         select ('00000000-0000-7000-8000-' || lpad(i::text, 12, '0'))::uuid, 'bench-' || i || '@example.org' from generate_series(1, 1000) i
@@ -22,7 +22,7 @@ internal static class UsageBench
         with made as (
           select vox.uuid_v7() as id, ('00000000-0000-7000-8000-' || lpad((1 + i % 1000)::text, 12, '0'))::uuid as user_id, i,
             '2026-05-01'::timestamptz + make_interval(secs => i % (31 * 86400)) as at
-          from generate_series({0}, {1}) i
+          from generate_series({first}, {last}) i
         ), conversations as (
           insert into vox.conversations (id, user_id, kind, status, started_at, connected_at, ended_at, duration_seconds, llm_provider, llm_model, turn_count, last_sequence)
           select id, user_id, (array['realtime', 'call']::vox.conversation_kind[])[1 + i % 2], 'completed', at, at, at + interval '3 min', 180, 'openai',
@@ -59,7 +59,7 @@ internal static class UsageBench
             {
                 for (; made < size; made += Math.Min(20_000, size - made))
                 {
-                    await environment.ExecuteAsync(string.Format(CultureInfo.InvariantCulture, Generate, made, Math.Min(made + 20_000, size) - 1));
+                    await environment.ExecuteAsync(Generate(made, Math.Min(made + 20_000, size) - 1));
                     await environment.Database.UsageFold.RunOnceAsync();
                 }
 

@@ -9,7 +9,7 @@ alter table vox.prices drop constraint prices_model_shape;
 alter table vox.prices add constraint prices_model_shape check (
   case
     when model not like '/%/' then model ~ '^[^*[:space:]]+\*?$|^\*$'
-    when length(model) not between 3 and 128 or position('(?' in model) > 0
+    when length(model) < 3 or length(model) > 128 or position('(?' in model) > 0
       or model !~ '^/([A-Za-z0-9_:@.-]|\\[.d]|\[\^?[A-Za-z0-9_:.-]+\]|[()|?*+])+/$' then false
     else ('' ~ ('^(?:' || substr(model, 2, length(model) - 2) || ')$')) is not null
   end
@@ -116,23 +116,7 @@ create or replace function vox_private.charges_added() returns trigger
 language plpgsql security definer set search_path = '' set enable_seqscan = off as
 $$
 begin
-  -- The conversation first: whoever revises charges holds its row, and turns are then locked in one order by all.
-  update vox.conversations c set
-    cost_usd = c.cost_usd + a.amount,
-    unpriced_count = c.unpriced_count + a.unpriced,
-    usage_stale = true,
-    updated_at = pg_catalog.now()
-  from (
-    select
-      conversation_id,
-      coalesce(sum(amount_usd), 0) as amount,
-      -- A revision of a charge without a price takes its place.
-      sum((unit_price_usd is null)::integer - (corrects is not null and before_usd is null)::integer) as unpriced
-    from added_charges
-    group by conversation_id
-  ) a
-  where c.id = a.conversation_id;
-
+  -- Turns before their conversation, as everything that changes a turn does: in one order nobody waits in a circle.
   update vox.turns t set
     asr_cost_usd = t.asr_cost_usd + a.asr,
     llm_cost_usd = t.llm_cost_usd + a.llm,
@@ -149,6 +133,22 @@ begin
     group by conversation_id, turn_id
   ) a
   where t.conversation_id = a.conversation_id and t.id = a.turn_id;
+
+  update vox.conversations c set
+    cost_usd = c.cost_usd + a.amount,
+    unpriced_count = c.unpriced_count + a.unpriced,
+    usage_stale = true,
+    updated_at = pg_catalog.now()
+  from (
+    select
+      conversation_id,
+      coalesce(sum(amount_usd), 0) as amount,
+      -- A revision of a charge without a price takes its place.
+      sum((unit_price_usd is null)::integer - (corrects is not null and before_usd is null)::integer) as unpriced
+    from added_charges
+    group by conversation_id
+  ) a
+  where c.id = a.conversation_id;
   return null;
 end
 $$;
@@ -363,6 +363,21 @@ begin
     group by conversation_id
   ) d
   where c.id = d.conversation_id;
+  return null;
+end
+$$;
+
+-- Charges were left behind when a conversation of nobody got an owner, who then did not see what it cost.
+create or replace function vox_private.conversation_owner_changed() returns trigger
+language plpgsql security definer set search_path = '' as
+$$
+begin
+  update vox.participants set owner_id = new.user_id where conversation_id = new.id and owner_id is null;
+  update vox.turns set user_id = new.user_id where conversation_id = new.id and user_id is null;
+  update vox.function_calls set user_id = new.user_id where conversation_id = new.id and user_id is null;
+  update vox.usage_events set user_id = new.user_id where conversation_id = new.id and user_id is null;
+  update vox.provider_events set user_id = new.user_id where conversation_id = new.id and user_id is null;
+  update vox.charges set user_id = new.user_id where conversation_id = new.id and user_id is null;
   return null;
 end
 $$;

@@ -385,23 +385,7 @@ CREATE OR REPLACE FUNCTION vox_private.charges_added()
  SET enable_seqscan TO 'off'
 AS $function$
 begin
-  -- The conversation first: whoever revises charges holds its row, and turns are then locked in one order by all.
-  update vox.conversations c set
-    cost_usd = c.cost_usd + a.amount,
-    unpriced_count = c.unpriced_count + a.unpriced,
-    usage_stale = true,
-    updated_at = pg_catalog.now()
-  from (
-    select
-      conversation_id,
-      coalesce(sum(amount_usd), 0) as amount,
-      -- A revision of a charge without a price takes its place.
-      sum((unit_price_usd is null)::integer - (corrects is not null and before_usd is null)::integer) as unpriced
-    from added_charges
-    group by conversation_id
-  ) a
-  where c.id = a.conversation_id;
-
+  -- Turns before their conversation, as everything that changes a turn does: in one order nobody waits in a circle.
   update vox.turns t set
     asr_cost_usd = t.asr_cost_usd + a.asr,
     llm_cost_usd = t.llm_cost_usd + a.llm,
@@ -418,6 +402,22 @@ begin
     group by conversation_id, turn_id
   ) a
   where t.conversation_id = a.conversation_id and t.id = a.turn_id;
+
+  update vox.conversations c set
+    cost_usd = c.cost_usd + a.amount,
+    unpriced_count = c.unpriced_count + a.unpriced,
+    usage_stale = true,
+    updated_at = pg_catalog.now()
+  from (
+    select
+      conversation_id,
+      coalesce(sum(amount_usd), 0) as amount,
+      -- A revision of a charge without a price takes its place.
+      sum((unit_price_usd is null)::integer - (corrects is not null and before_usd is null)::integer) as unpriced
+    from added_charges
+    group by conversation_id
+  ) a
+  where c.id = a.conversation_id;
   return null;
 end
 $function$;
@@ -574,6 +574,7 @@ begin
   update vox.function_calls set user_id = new.user_id where conversation_id = new.id and user_id is null;
   update vox.usage_events set user_id = new.user_id where conversation_id = new.id and user_id is null;
   update vox.provider_events set user_id = new.user_id where conversation_id = new.id and user_id is null;
+  update vox.charges set user_id = new.user_id where conversation_id = new.id and user_id is null;
   return null;
 end
 $function$;
@@ -1859,7 +1860,7 @@ END) stored,
   constraint prices_model_shape CHECK (
 CASE
     WHEN (model !~~ '/%/'::text) THEN (model ~ '^[^*[:space:]]+\*?$|^\*$'::text)
-    WHEN (((length(model) < 3) OR (length(model) > 128)) OR (POSITION(('(?'::text) IN (model)) > 0) OR (model !~ '^/([A-Za-z0-9_:@.-]|\\[.d]|\[\^?[A-Za-z0-9_:.-]+\]|[()|?*+])+/$'::text)) THEN false
+    WHEN ((length(model) < 3) OR (length(model) > 128) OR (POSITION(('(?'::text) IN (model)) > 0) OR (model !~ '^/([A-Za-z0-9_:@.-]|\\[.d]|\[\^?[A-Za-z0-9_:.-]+\]|[()|?*+])+/$'::text)) THEN false
     ELSE ((''::text ~ (('^(?:'::text || substr(model, 2, (length(model) - 2))) || ')$'::text)) IS NOT NULL)
 END),
   constraint prices_per_positive CHECK ((per > 0)),

@@ -72,10 +72,20 @@ public sealed class Charges(Database database)
         on conflict (conversation_id, id) do nothing
         """;
 
-    // Held before a series is looked at, so that the next statement sees the last revision and two don't make the same one.
+    // Held before a series is looked at, so that the next statement sees the last revision and two don't make the same one. Turns
+    // before their conversation, as everything that changes a turn does.
+    internal const string HoldTurnsSql =
+        """
+        select from vox.turns t
+        where t.conversation_id = any($1)
+          and t.id in (select c.turn_id from vox.charges c where c.conversation_id = any($1) and ($2::uuid is null or c.id = $2))
+        order by t.conversation_id, t.id
+        for no key update
+        """;
+
     internal const string HoldSql =
         """
-        select from vox.conversations where id = any($1) order by id for update
+        select from vox.conversations where id = any($1) order by id for no key update
         """;
 
     // A revision's id follows from the charge it revises and its number: a UUIDv7 of the conversation's time, like every other.
@@ -194,15 +204,19 @@ public sealed class Charges(Database database)
     /// <summary>The statements of <see cref="RecordReadingAsServiceAsync"/>, for a larger transaction.</summary>
     internal static IReadOnlyList<Statement> RecordReading(NewCharge reading) =>
         [
-            Hold([reading.ConversationId]),
+            .. Hold([reading.ConversationId], reading.Id),
             Record([reading]),
             new Statement(
                 RaiseSql, Parameter.Uuid(reading.ConversationId), Parameter.Uuid(reading.Id),
                 Parameter.Numeric(decimal.Round(reading.Quantity, 6, MidpointRounding.AwayFromZero))),
         ];
 
-    /// <summary>The statement that lets nobody else revise charges of these conversations until the transaction ends.</summary>
-    internal static Statement Hold(IReadOnlyList<Guid> conversations) => new(HoldSql, Parameter.Uuids(conversations, id => id));
+    /// <summary>The statements that let nobody else revise charges of these conversations, or one of them, until the transaction ends.</summary>
+    internal static IReadOnlyList<Statement> Hold(IReadOnlyList<Guid> conversations, Guid? charge = null) =>
+        [
+            new(HoldTurnsSql, Parameter.Uuids(conversations, id => id), Parameter.Uuid(charge)),
+            new(HoldSql, Parameter.Uuids(conversations, id => id)),
+        ];
 
     /// <summary>The statement of <see cref="RecordAsServiceAsync"/>, for a larger transaction.</summary>
     internal static Statement Record(IReadOnlyList<NewCharge> charges)

@@ -80,7 +80,7 @@ public sealed class Repricing(Database database)
 
     internal const string YieldSql =
         """
-        select set_config('lock_timeout', '500ms', true)
+        select set_config('lock_timeout', '100ms', true)
         """;
 
     internal const string EmailsSql =
@@ -94,7 +94,7 @@ public sealed class Repricing(Database database)
         """;
 
     private const int ConversationsPerCommit = 50;
-    private const int Attempts = 60;
+    private const int Attempts = 600;
 
     /// <summary>
     /// Re-prices what was charged from <paramref name="from"/> up to <paramref name="to"/>, each charge at the price of its own moment.
@@ -167,7 +167,8 @@ public sealed class Repricing(Database database)
                         {
                             // Sooner than PostgreSQL looks for deadlocks: a call that meets this one is never the one to be undone.
                             transaction.Add(new Statement(YieldSql));
-                            transaction.Add(Charges.Hold(conversations));
+                            foreach (var hold in Charges.Hold(conversations))
+                                transaction.Add(hold);
                         }
 
                         return await transaction.QueryAsync(correct, ReadAsync, cancellationToken);

@@ -94,7 +94,7 @@ public sealed class IsolationTests(TestCluster cluster)
         await using var api = await Api.StartAsync(cluster);
         var (id, before) = await RecordAsync(api, await api.Database.NewUserAsync());
         using var anon = api.As(Caller.Anonymous);
-        foreach (var read in new[] { "/v1/conversations", "/v1/conversations?all=true", $"/v1/conversations/{id}", $"/v1/conversations/{id}/turns", "/v1/prices" })
+        foreach (var read in new[] { "/v1/conversations", "/v1/conversations?all=true", $"/v1/conversations/{id}", $"/v1/conversations/{id}/turns", "/v1/prices", "/v1/prices/check", "/v1/usage" })
             (await anon.GetAsync(read)).ShouldFail(401, "sign_in_required").Response.Headers.WwwAuthenticate.Single().Scheme.ShouldBe("Bearer");
         foreach (var (method, below, body) in Writes)
             (await anon.SendAsync(new HttpMethod(method), $"/v1/conversations/{id}{below}", body)).ShouldFail(401, "sign_in_required");

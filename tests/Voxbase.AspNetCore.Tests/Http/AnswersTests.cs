@@ -241,7 +241,10 @@ public sealed class AnswersTests(TestCluster cluster)
                 "post /v1/livekit/tokens",
                 "post /v1/livekit/webhooks",
                 "get /v1/prices",
+                "put /v1/prices",
+                "get /v1/prices/check",
                 "post /v1/realtime/sessions",
+                "get /v1/usage",
             ],
             ignoreOrder: true);
         foreach (var path in document["paths"].EnumerateObject())
@@ -264,10 +267,14 @@ public sealed class AnswersTests(TestCluster cluster)
         schemas.GetProperty("Conversation").GetProperty("properties").GetProperty("cost_usd").GetProperty("type").GetString().ShouldBe("string");
         document["tags"].EnumerateArray().Select(tag => tag.GetProperty("name").GetString())
 <<<<<<< HEAD
+<<<<<<< HEAD
             .ShouldBe(["conversations", "turns", "participants", "functionCalls", "capture", "prices", "budgets", "alerts", "health", "ready"], ignoreOrder: true);
 =======
             .ShouldBe(["conversations", "turns", "participants", "functionCalls", "capture", "prices", "livekit", "health", "ready"], ignoreOrder: true);
 >>>>>>> 21addc7e32f73279db119ef9a8b4c77fa313de13
+=======
+            .ShouldBe(["conversations", "turns", "participants", "functionCalls", "capture", "prices", "usage", "health", "ready"], ignoreOrder: true);
+>>>>>>> d4888b65dbaa60330be30a0687c838d3a789b2b2
         schemas.GetProperty("ErrorBody").GetProperty("properties").EnumerateObject().Select(p => p.Name).ShouldBe(["code", "message", "details", "hint"]);
         var text = document.Body.ToString();
         text.ShouldNotContain("rawText");

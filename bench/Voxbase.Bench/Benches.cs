@@ -19,6 +19,7 @@ internal static class Benches
         new("append-long", "One append to a conversation that has 100,000 turns beside one that has 100.", LongAsync),
         new("read-last-20", "The last 20 turns of a conversation of 1,000, as its owner under row-level security; beside the same select, prepared, as superuser on an open connection, its rows read the same way.", ReadAsync),
         new("http-append", "64 connections post one turn each over HTTP to a server process of its own; beside the library appending with 64 writers in this process.", HttpBench.RunAsync),
+        new("clean", "One turn of 25 words through the transcript cleaner, with 100 key terms in a conversation of ten turns: the time of a turn, what it allocates beyond its result, and turns a second on all cores, each beside the bound that was set for it; then with 10,000 terms, and at the end of 10,000 turns.", CleaningBench.RunAsync),
     ];
 
     private static async Task<IReadOnlyList<Figure>> ConcurrentAsync(BenchEnvironment environment, int rounds)

@@ -11,13 +11,6 @@ internal readonly record struct TextEdit(int Start, int End, string Text, string
 /// </summary>
 internal static class Emission
 {
-    private enum Fate : byte
-    {
-        Kept,
-        Deleted,
-        Replaced,
-    }
-
     /// <summary>The edits of the proposals that a level applies, in order; what it does not apply goes to <paramref name="reported"/>.</summary>
     public static void Write(TurnText turn, CleaningLevel level, List<TextEdit> edits, List<TextEdit> reported)
     {
@@ -130,7 +123,7 @@ internal static class Emission
             // Brackets and signs stay where they are: only the words and the spaces between them go.
             var end = turn[last].End;
             if ((rightGap & Gap.Other) == 0)
-                end = atEnd ? TrimmedEnd(raw, end) : after;
+                end = atEnd ? end : after;
             else if (left.Length > 0 && char.IsWhiteSpace(left[^1]) || first == 0)
                 end = SkipSpaces(raw, end);
             Add(turn, edits, turn[first].Start, end, "", reason, confidence, 0);
@@ -139,7 +132,7 @@ internal static class Emission
 
         string gap;
         if (first == 0)
-            gap = Leading(left);
+            gap = left.ToString();
         else if (atEnd)
             gap = HasEnd(right) ? right.ToString() : HasEnd(left) ? left.TrimEnd().ToString() : TrimCommas(right).ToString();
         else if ((leftGap & Gap.End) != 0)
@@ -163,8 +156,6 @@ internal static class Emission
             Add(turn, edits, before, after, gap, reason, confidence, 0);
     }
 
-    private static string Leading(ReadOnlySpan<char> left) => left.ToString();
-
     private static bool HasEnd(ReadOnlySpan<char> gap) => gap.IndexOfAny('.', '!', '?') >= 0 || gap.Contains('…') || gap.Contains('\n');
 
     private static ReadOnlySpan<char> TrimCommas(ReadOnlySpan<char> gap) => gap.TrimStart(", -–—;:");
@@ -175,8 +166,6 @@ internal static class Emission
             at++;
         return at;
     }
-
-    private static int TrimmedEnd(string raw, int end) => end;
 
     // As short as it can be: what both texts begin and end with is no part of the edit.
     private static void Add(

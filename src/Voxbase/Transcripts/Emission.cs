@@ -167,17 +167,25 @@ internal static class Emission
         return at;
     }
 
-    // As short as it can be: what both texts begin and end with is no part of the edit.
     private static void Add(
-        TurnText turn, List<TextEdit> edits, int start, int end, string text, string reason, Confidence confidence, double relevance)
+        TurnText turn, List<TextEdit> edits, int start, int end, string text, string reason, Confidence confidence, double relevance) =>
+        Add(turn.Raw, start, end, text, reason, confidence, relevance, edits);
+
+    // As short as it can be: what both texts begin and end with is no part of the edit. Names and numbers stay whole words, for people to read.
+    private static void Add(
+        string raw, int start, int end, string text, string reason, Confidence confidence, double relevance, List<TextEdit> edits)
     {
-        var original = turn.Raw.AsSpan(start, end - start);
-        var head = original.CommonPrefixLength(text);
-        var tail = 0;
-        while (tail < Math.Min(original.Length, text.Length) - head && original[^(tail + 1)] == text[text.Length - 1 - tail])
-            tail++;
-        if (head + tail == original.Length && original.Length == text.Length)
+        var original = raw.AsSpan(start, end - start);
+        if (original.SequenceEqual(text))
             return;
+        var (head, tail) = (0, 0);
+        if (reason is not (CorrectionReasons.Lexicon or CorrectionReasons.Phrase or CorrectionReasons.Number))
+        {
+            head = original.CommonPrefixLength(text);
+            while (tail < Math.Min(original.Length, text.Length) - head && original[^(tail + 1)] == text[text.Length - 1 - tail])
+                tail++;
+        }
+
         edits.Add(new TextEdit(start + head, end - tail, text[head..(text.Length - tail)], reason, confidence, relevance));
     }
 
@@ -244,7 +252,7 @@ internal static class Emission
             joined.Append(middle, at, end - at);
             shift = rawShift;
             var rawEnd = end - shift;
-            Trimmed(raw, rawStart, rawEnd, joined.ToString(), reason, confidence, relevance, result);
+            Add(raw, rawStart, rawEnd, joined.ToString(), reason, confidence, relevance, result);
         }
     }
 
@@ -253,18 +261,5 @@ internal static class Emission
         reason = reason.Length == 0 || reason == CorrectionReasons.Filler ? edit.Reason : reason;
         confidence = edit.Confidence < confidence ? edit.Confidence : confidence;
         relevance = Math.Max(relevance, edit.Relevance);
-    }
-
-    private static void Trimmed(
-        string raw, int start, int end, string text, string reason, Confidence confidence, double relevance, List<TextEdit> result)
-    {
-        var original = raw.AsSpan(start, end - start);
-        var head = original.CommonPrefixLength(text);
-        var tail = 0;
-        while (tail < Math.Min(original.Length, text.Length) - head && original[^(tail + 1)] == text[text.Length - 1 - tail])
-            tail++;
-        if (head + tail == original.Length && original.Length == text.Length)
-            return;
-        result.Add(new TextEdit(start + head, end - tail, text[head..(text.Length - tail)], reason, confidence, relevance));
     }
 }

@@ -19,7 +19,7 @@ public sealed class CleanCommandTests
             ["Welcome to Zephanta, what is your role?", "I run the Zephanta office", "the zefanta office", "I'm the Director of marketing"]);
         var name = ran.JsonLines[1].GetProperty("corrections").EnumerateArray().Last();
         name.GetProperty("reason").GetString().ShouldBe("lexicon");
-        name.GetProperty("original").GetString().ShouldBe("zef");
+        name.GetProperty("original").GetString().ShouldBe("zefanta");
         name.GetProperty("position").GetProperty("start").GetInt32().ShouldBe(13);
         ran.JsonLines[1].GetProperty("confidence").GetString().ShouldBe("HIGH");
         ran.JsonLines[3].GetProperty("context_detected").GetString().ShouldBe("identity_role");

@@ -179,7 +179,7 @@ internal static class Disfluencies
                 var confidence = ConfidenceOf(turn, live, l, length);
                 if (confidence is not { } sure)
                     continue;
-                turn.Delete(live[l], LastBefore(live, l + length), CorrectionReasons.Repetition, sure);
+                turn.Delete(live[l], live[l + length - 1], CorrectionReasons.Repetition, sure);
                 if (sure == Confidence.Low)
                     continue;
                 found = true;
@@ -206,9 +206,6 @@ internal static class Disfluencies
 
         return !Breaks(turn, live, again - 1);
     }
-
-    // The last token of the copy, with the pauses after it already gone.
-    private static int LastBefore(ReadOnlySpan<int> live, int next) => live[next - 1];
 
     private static bool IsRepeat(TurnText turn, ReadOnlySpan<int> live, int l, int length)
     {
@@ -253,7 +250,7 @@ internal static class Disfluencies
                 numbers++;
             if (token.Has(Words.Function))
                 function++;
-            if (token.Capitalised && turn[live[l + length + k]].Capitalised && !token.Has(Words.Function | Words.Common)
+            if (token.Capitalised && turn[live[l + length + k]].Capitalised && (!token.Has(Words.Function | Words.Common) || token.Has(Words.Known))
                 && !(turn.Language == Language.German && (paused || l == 0)))
             {
                 capitalised++;
@@ -267,8 +264,6 @@ internal static class Disfluencies
             return null;
         if (length == 1)
             return Single(turn, live, l, first, second, paused);
-        if (fixedWords > 0 && length < 2)
-            return null;
         var ends = l + (2 * length) >= live.Length || Breaks(turn, live, l + (2 * length));
         // "If it works, it works." and "tant pis, tant pis." say what they say.
         if ((between & Gap.Comma) != 0 && ends && (length > 1 && function < length))
@@ -503,7 +498,7 @@ internal static class Disfluencies
             if (n > l + 1 && turn.Same(live[l], live[n]))
                 return Breaks(turn, live, n + 1) ? 0 : n;
             ref var between = ref turn[live[n]];
-            if (between.IsFixed || !(between.Has(Words.Determiner) || turn.Is(live[n], "please") || turn.Is(live[n], "me") || turn.Is(live[n], "mir") || turn.Is(live[n], "à")))
+            if (between.IsFixed || !(between.Has(Words.Determiner) || turn.Is(live[n], "please") || turn.Is(live[n], "me") || turn.Is(live[n], "mir")))
                 return 0;
         }
 

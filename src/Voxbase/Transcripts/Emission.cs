@@ -11,13 +11,6 @@ internal readonly record struct TextEdit(int Start, int End, string Text, string
 /// </summary>
 internal static class Emission
 {
-    private enum Fate : byte
-    {
-        Kept,
-        Deleted,
-        Replaced,
-    }
-
     /// <summary>The edits of the proposals that a level applies, in order; what it does not apply goes to <paramref name="reported"/>.</summary>
     public static void Write(TurnText turn, CleaningLevel level, List<TextEdit> edits, List<TextEdit> reported)
     {
@@ -130,7 +123,7 @@ internal static class Emission
             // Brackets and signs stay where they are: only the words and the spaces between them go.
             var end = turn[last].End;
             if ((rightGap & Gap.Other) == 0)
-                end = atEnd ? TrimmedEnd(raw, end) : after;
+                end = atEnd ? end : after;
             else if (left.Length > 0 && char.IsWhiteSpace(left[^1]) || first == 0)
                 end = SkipSpaces(raw, end);
             Add(turn, edits, turn[first].Start, end, "", reason, confidence, 0);
@@ -139,7 +132,7 @@ internal static class Emission
 
         string gap;
         if (first == 0)
-            gap = Leading(left);
+            gap = left.ToString();
         else if (atEnd)
             gap = HasEnd(right) ? right.ToString() : HasEnd(left) ? left.TrimEnd().ToString() : TrimCommas(right).ToString();
         else if ((leftGap & Gap.End) != 0)
@@ -163,8 +156,6 @@ internal static class Emission
             Add(turn, edits, before, after, gap, reason, confidence, 0);
     }
 
-    private static string Leading(ReadOnlySpan<char> left) => left.ToString();
-
     private static bool HasEnd(ReadOnlySpan<char> gap) => gap.IndexOfAny('.', '!', '?') >= 0 || gap.Contains('…') || gap.Contains('\n');
 
     private static ReadOnlySpan<char> TrimCommas(ReadOnlySpan<char> gap) => gap.TrimStart(", -–—;:");
@@ -176,19 +167,25 @@ internal static class Emission
         return at;
     }
 
-    private static int TrimmedEnd(string raw, int end) => end;
-
-    // As short as it can be: what both texts begin and end with is no part of the edit.
     private static void Add(
-        TurnText turn, List<TextEdit> edits, int start, int end, string text, string reason, Confidence confidence, double relevance)
+        TurnText turn, List<TextEdit> edits, int start, int end, string text, string reason, Confidence confidence, double relevance) =>
+        Add(turn.Raw, start, end, text, reason, confidence, relevance, edits);
+
+    // As short as it can be: what both texts begin and end with is no part of the edit. Names and numbers stay whole words, for people to read.
+    private static void Add(
+        string raw, int start, int end, string text, string reason, Confidence confidence, double relevance, List<TextEdit> edits)
     {
-        var original = turn.Raw.AsSpan(start, end - start);
-        var head = original.CommonPrefixLength(text);
-        var tail = 0;
-        while (tail < Math.Min(original.Length, text.Length) - head && original[^(tail + 1)] == text[text.Length - 1 - tail])
-            tail++;
-        if (head + tail == original.Length && original.Length == text.Length)
+        var original = raw.AsSpan(start, end - start);
+        if (original.SequenceEqual(text))
             return;
+        var (head, tail) = (0, 0);
+        if (reason is not (CorrectionReasons.Lexicon or CorrectionReasons.Phrase or CorrectionReasons.Number))
+        {
+            head = original.CommonPrefixLength(text);
+            while (tail < Math.Min(original.Length, text.Length) - head && original[^(tail + 1)] == text[text.Length - 1 - tail])
+                tail++;
+        }
+
         edits.Add(new TextEdit(start + head, end - tail, text[head..(text.Length - tail)], reason, confidence, relevance));
     }
 
@@ -255,7 +252,7 @@ internal static class Emission
             joined.Append(middle, at, end - at);
             shift = rawShift;
             var rawEnd = end - shift;
-            Trimmed(raw, rawStart, rawEnd, joined.ToString(), reason, confidence, relevance, result);
+            Add(raw, rawStart, rawEnd, joined.ToString(), reason, confidence, relevance, result);
         }
     }
 
@@ -264,18 +261,5 @@ internal static class Emission
         reason = reason.Length == 0 || reason == CorrectionReasons.Filler ? edit.Reason : reason;
         confidence = edit.Confidence < confidence ? edit.Confidence : confidence;
         relevance = Math.Max(relevance, edit.Relevance);
-    }
-
-    private static void Trimmed(
-        string raw, int start, int end, string text, string reason, Confidence confidence, double relevance, List<TextEdit> result)
-    {
-        var original = raw.AsSpan(start, end - start);
-        var head = original.CommonPrefixLength(text);
-        var tail = 0;
-        while (tail < Math.Min(original.Length, text.Length) - head && original[^(tail + 1)] == text[text.Length - 1 - tail])
-            tail++;
-        if (head + tail == original.Length && original.Length == text.Length)
-            return;
-        result.Add(new TextEdit(start + head, end - tail, text[head..(text.Length - tail)], reason, confidence, relevance));
     }
 }

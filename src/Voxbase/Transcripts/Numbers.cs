@@ -2,7 +2,8 @@ namespace Voxbase.Cleaning;
 
 /// <summary>
 /// Writes spoken numbers, dates, times, amounts and addresses as they are written. Text that somebody wrote, with digits or the marks of sentences in
-/// it, keeps its words: they were chosen. Small numbers alone in a sentence stay words; a turn that is nothing but a number is one.
+/// it, keeps its words: they were chosen. English only: in German, French and
+/// Spanish the words stay. Small numbers alone in a sentence stay words; a turn that is nothing but a number is one.
 /// </summary>
 internal static class Numbers
 {
@@ -10,12 +11,10 @@ internal static class Numbers
     {
         if (turn.Language == Language.English)
             EnglishNumbers.Write(turn);
-        else
-            EuropeanNumbers.Write(turn);
     }
 
     /// <summary>Writes a turn that is nothing but a number, an address or a code; answers whether it is.</summary>
-    public static bool WriteWhole(TurnText turn) => turn.Language == Language.English ? EnglishNumbers.WriteWhole(turn) : EuropeanNumbers.WriteWhole(turn);
+    public static bool WriteWhole(TurnText turn) => turn.Language == Language.English && EnglishNumbers.WriteWhole(turn);
 
     /// <summary>Whether a turn is as a recogniser gives it: no digits, no marks, no capitals but I and names.</summary>
     public static bool IsSpoken(TurnText turn)

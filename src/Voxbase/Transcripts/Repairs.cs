@@ -159,7 +159,7 @@ internal static class Repairs
             for (var l = cue - 1; l >= farthest; l--)
             {
                 if ((turn[live[l]].Is & kinds) != 0)
-                    return (turn[first].Is & Words.Determiner) != 0 && l > farthest && false ? l - 1 : l;
+                    return l;
             }
         }
 

@@ -185,7 +185,15 @@ internal sealed class Term
             if (text[i].Kind != TokenKind.Word || (i > 0 && (text[i].Before & ~(Gap.Space | Gap.Dash | Gap.Broken)) != 0))
                 return null;
             words[i] = text.Lower(i).ToString();
-            count += Phonemes.WriteSurface(text.Surface(i), sounds[count..]);
+            var written = Phonemes.WriteSurface(text.Surface(i), sounds[count..]);
+            // What ends one word and begins the next is heard once.
+            if (count > 0 && written > 1 && sounds[count] == sounds[count - 1] && !Phonemes.IsVowel(sounds[count]))
+            {
+                sounds.Slice(count + 1, written - 1).CopyTo(sounds[count..]);
+                written--;
+            }
+
+            count += written;
             foreach (var c in text.Surface(i))
                 upper += char.IsUpper(c) ? 1 : 0;
             names += (text[i].Is & (Cleaning.Words.Common | Cleaning.Words.Function)) == 0 ? 1 : 0;

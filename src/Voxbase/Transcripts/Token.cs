@@ -90,7 +90,7 @@ internal struct Token
     public readonly bool Has(Words words) => (Is & words) != 0;
 
     /// <summary>Whether no stage but number writing may touch it: digits, negations, what is protected.</summary>
-    public readonly bool IsFixed => Kind != TokenKind.Word || (Is & (Words.Negation | Words.Number)) != 0;
+    public readonly bool IsFixed => Kind != TokenKind.Word || (Is & Words.Negation) != 0 || (Is & (Words.Number | Words.Pronoun)) == Words.Number;
 
     public readonly bool StartsSentence => (Before & Gap.End) != 0;
 }

@@ -157,6 +157,9 @@ public sealed class TurnCleaner
             Numbers.Write(turn);
         }
 
+        // Whatever the rules say, something was meant.
+        if (turn.LiveCount == 0)
+            return;
         state.Correct(turn, buffers.Matching);
         Emission.Write(turn, level, edits, reported);
     }

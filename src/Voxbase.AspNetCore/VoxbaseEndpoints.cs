@@ -1,6 +1,7 @@
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Voxbase.Capture;
 using Voxbase.Data;
@@ -30,6 +31,10 @@ public static class VoxbaseEndpoints
         var routes = new VoxbaseRoutes(endpoints, services.GetRequiredService<Tokens>(), MaxBodyBytes, logger);
         new ConversationEndpoints(services.GetRequiredService<Conversations>(), options).Map(routes);
         new CaptureEndpoints(services.GetRequiredService<Captures>()).Map(routes);
+        new RealtimeEndpoints(
+            services.GetRequiredService<RealtimeSessions>(), services.GetRequiredService<Conversations>(), services.GetRequiredService<CallAdmission>(),
+            services.GetRequiredService<RunningCalls>(), services.GetRequiredService<LiveRecorders>(), options,
+            services.GetRequiredService<IHostApplicationLifetime>(), services.GetRequiredService<TimeProvider>(), logger).Map(routes);
         new PriceEndpoints(services.GetRequiredService<PriceBook>()).Map(routes);
         new BudgetEndpoints(services.GetRequiredService<Budgets>()).Map(routes);
         new AlertEndpoints(services.GetRequiredService<Alerts>()).Map(routes);

@@ -29,6 +29,12 @@ public sealed class VoxbaseOptions
     /// <summary>How alerts are evaluated and delivered.</summary>
     public AlertsOptions Alerts { get; } = new();
 
+    /// <summary>How running calls are recorded.</summary>
+    public RecordingOptions Recording { get; } = new();
+
+    /// <summary>The relay: calls whose audio goes through this server.</summary>
+    public RelayOptions Relay { get; } = new();
+
     /// <exception cref="OptionsValidationException">Something is out of its range; the message names all that is.</exception>
     internal VoxbaseOptions Validated()
     {
@@ -38,6 +44,8 @@ public sealed class VoxbaseOptions
         OpenAi.Validate(faults.Add);
         Spending.Validate(faults.Add);
         Alerts.Validate(faults.Add);
+        Recording.Validate(faults.Add);
+        Relay.Validate(faults.Add);
         return faults.Count == 0 ? this : throw new OptionsValidationException(nameof(VoxbaseOptions), typeof(VoxbaseOptions), faults);
     }
 }

@@ -36,10 +36,13 @@ public static class VoxbaseServices
         services.AddSingleton<Alerts>();
         services.AddSingleton<CallAdmission>();
         services.AddSingleton<Captures>();
+        services.AddSingleton<LiveRecorders>();
+        services.AddSingleton<RealtimeSessions>();
         services.AddHostedService<MigrationAtStart>();
         services.AddHostedService<PartitionsJob>();
         services.AddHostedService<BudgetWatchJob>();
         services.AddHostedService<AlertsJob>();
+        services.AddHostedService<RecoveryJob>();
         return services;
     }
 

@@ -26,6 +26,9 @@ internal sealed class Api : IAsyncDisposable
 
     public Tokens Tokens => app.Services.GetRequiredService<Tokens>();
 
+    public T Get<T>()
+        where T : notnull => app.Services.GetRequiredService<T>();
+
     public Uri Url => new(app.Urls.First());
 
     public static async Task<Api> StartAsync(TestCluster cluster, Action<VoxbaseOptions>? configure = null, string? connectionString = null)
@@ -41,6 +44,7 @@ internal sealed class Api : IAsyncDisposable
             options.Database = connectionString ?? database.ConnectionString;
             options.MigrateAtStart = false;
             options.Tokens.Secret = Secret;
+            options.Recording.SpoolFolder = database.Options.Recording.SpoolFolder;
             configure?.Invoke(options);
         });
         builder.Services.AddVoxbaseHttp();

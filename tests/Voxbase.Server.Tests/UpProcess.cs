@@ -23,10 +23,12 @@ internal sealed class UpProcess : IAsyncDisposable
     /// <summary>From the start of the process to the line that says it is ready.</summary>
     public TimeSpan ReadyAfter { get; private set; }
 
-    public static async Task<UpProcess> StartAsync(Cli cli, params string[] arguments)
+    public static Task<UpProcess> StartAsync(Cli cli, params string[] arguments) => StartAsync(cli, [], arguments);
+
+    public static async Task<UpProcess> StartAsync(Cli cli, (string Name, string Value)[] environment, params string[] arguments)
     {
         var clock = Stopwatch.StartNew();
-        var up = new UpProcess(cli.Start([], ["up", "--port", "0", .. arguments]));
+        var up = new UpProcess(cli.Start(environment, ["up", "--port", "0", .. arguments]));
         while (await up.process.StandardOutput.ReadLineAsync(TestContext.Current.CancellationToken) is { } line)
         {
             up.output.AppendLine(line);
@@ -47,6 +49,13 @@ internal sealed class UpProcess : IAsyncDisposable
     {
         Signal(process.Id, "INT");
         return await EndAsync();
+    }
+
+    /// <summary>Without a chance to clean up.</summary>
+    public async Task KillAsync()
+    {
+        process.Kill();
+        await process.WaitForExitAsync(TestContext.Current.CancellationToken);
     }
 
     /// <summary>Waits for it to end by itself.</summary>

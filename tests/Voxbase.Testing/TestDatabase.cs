@@ -23,6 +23,8 @@ public sealed class TestDatabase : IAsyncDisposable
         Budgets = new Budgets(Database, Options, Time);
         Alerts = new Alerts(Database, new WebhookSender(Options, Time), [], Options, NullLogger<Alerts>.Instance);
         Captures = new Captures(Database, Conversations, Time);
+        Options.Recording.SpoolFolder ??= Path.Combine(Path.GetTempPath(), "voxbase-spool-" + Guid.NewGuid().ToString("n"));
+        Recorders = new LiveRecorders(Captures, Conversations, new CallAdmission(new RunningCalls()), Options, Time);
     }
 
     /// <summary>How to reach it as the owner.</summary>
@@ -61,6 +63,8 @@ public sealed class TestDatabase : IAsyncDisposable
     /// <inheritdoc cref="Partitions"/>
     public Alerts Alerts { get; }
 
+    public LiveRecorders Recorders { get; }
+
     /// <summary>A new user.</summary>
     public async Task<Caller> NewUserAsync(bool isAdmin = false)
     {
@@ -95,5 +99,11 @@ public sealed class TestDatabase : IAsyncDisposable
             CancellationToken.None);
 
     /// <inheritdoc/>
-    public ValueTask DisposeAsync() => Database.DisposeAsync();
+    public async ValueTask DisposeAsync()
+    {
+        await Recorders.DisposeAsync();
+        await Database.DisposeAsync();
+        if (Directory.Exists(Options.Recording.SpoolFolder))
+            Directory.Delete(Options.Recording.SpoolFolder, recursive: true);
+    }
 }

@@ -107,8 +107,8 @@ public sealed partial class LayeringTests
 
         users.Order(StringComparer.Ordinal).ShouldBe(
         [
-            // Takes an advisory lock, reads and writes nothing.
-            "src/Voxbase/Capture/CaptureSession.cs",
+            // Takes advisory locks, reads and writes nothing.
+            "src/Voxbase/Capture/CaptureLeases.cs",
             "src/Voxbase/Data/Database.cs",
             "src/Voxbase/Data/Migrator.cs",
             "src/Voxbase/Data/SchemaDump.cs",

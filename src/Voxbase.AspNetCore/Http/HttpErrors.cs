@@ -57,6 +57,12 @@ public static class HttpErrors
         "The request breaks off, is too slow or is not well-formed HTTP.",
         "Send it again, whole.");
 
+    /// <summary>A WebSocket is asked for over plain HTTP.</summary>
+    public static ErrorCode UpgradeRequired { get; } = new(
+        "upgrade_required", ErrorKind.Invalid,
+        "The path is a WebSocket, and the request does not ask for one.",
+        "Connect with a WebSocket client to ws:// or wss://; a proxy in between must pass Upgrade and Connection on.");
+
     /// <summary>The anonymous key, where a user is needed.</summary>
     public static ErrorCode SignInRequired { get; } = new(
         "sign_in_required", ErrorKind.Unauthenticated,

@@ -10,4 +10,7 @@ internal static partial class Log
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Trace {TraceId}: {Method} {Route} answered {Status} {Code}")]
     public static partial void Unavailable(ILogger logger, string traceId, string method, string? route, int status, string code);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "The relayed call of {Conversation} ended with {Reason} after {Events} events")]
+    public static partial void Relayed(ILogger logger, Guid conversation, string reason, long events);
 }

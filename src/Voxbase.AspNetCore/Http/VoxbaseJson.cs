@@ -1,6 +1,7 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Voxbase.Capture;
 
 namespace Voxbase.AspNetCore;
 
@@ -122,6 +123,9 @@ public static class VoxbaseJson
 [JsonSerializable(typeof(ConversationPage))]
 [JsonSerializable(typeof(TurnPage))]
 [JsonSerializable(typeof(CaptureAnswer))]
+[JsonSerializable(typeof(NewRealtimeSession))]
+[JsonSerializable(typeof(RealtimeSession))]
+[JsonSerializable(typeof(ToldEvent))]
 [JsonSerializable(typeof(PriceList))]
 [JsonSerializable(typeof(BudgetList))]
 [JsonSerializable(typeof(BudgetChange))]

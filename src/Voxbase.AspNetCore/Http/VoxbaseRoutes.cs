@@ -45,11 +45,11 @@ internal sealed class VoxbaseRoutes(IEndpointRouteBuilder endpoints, Tokens toke
         }
     };
 
-    private RequestDelegate Authenticating(Func<Request, Task> handler) => async context =>
+    private RequestDelegate Authenticating(Func<Request, Task> handler, string? tokenSubprotocol = null) => async context =>
     {
         try
         {
-            var caller = await tokens.VerifyAsync(Credential(context.Request.Headers), context.RequestAborted);
+            var caller = await tokens.VerifyAsync(Credential(context.Request.Headers, tokenSubprotocol), context.RequestAborted);
             // Policies would refuse it as well; but the anon key is public, so it shall not cost a query.
             if (caller.Role == Caller.AnonymousRole)
                 throw HttpErrors.SignInRequired.With("The token is the anonymous key.");
@@ -62,9 +62,16 @@ internal sealed class VoxbaseRoutes(IEndpointRouteBuilder endpoints, Tokens toke
     };
 
     // Supabase's clients send both: apikey says which project, Authorization who asks.
-    private static ReadOnlySpan<char> Credential(IHeaderDictionary headers)
+    private static ReadOnlySpan<char> Credential(IHeaderDictionary headers, string? tokenSubprotocol)
     {
         const string scheme = "Bearer ";
+        if (tokenSubprotocol is not null && FromSubprotocol(headers, tokenSubprotocol) is { } token)
+        {
+            return headers.Authorization.Count == 0 && headers["apikey"].Count == 0
+                ? token
+                : throw TokenErrors.Invalid.With("The request has a credential in its subprotocols and another in its headers.");
+        }
+
         var authorization = headers.Authorization;
         if (authorization.Count > 1 || headers["apikey"].Count > 1)
             throw TokenErrors.Invalid.With("The request has more than one credential of a kind.");
@@ -74,6 +81,13 @@ internal sealed class VoxbaseRoutes(IEndpointRouteBuilder endpoints, Tokens toke
         return text.StartsWith(scheme, StringComparison.OrdinalIgnoreCase)
             ? text[scheme.Length..].Trim(' ')
             : throw TokenErrors.Invalid.With("The header Authorization is not `Bearer <token>`.");
+    }
+
+    private static string? FromSubprotocol(IHeaderDictionary headers, string prefix)
+    {
+        var tokens = headers.GetCommaSeparatedValues("Sec-WebSocket-Protocol")
+            .Where(each => each.StartsWith(prefix, StringComparison.Ordinal)).Select(each => each[prefix.Length..]).ToList();
+        return tokens.Count <= 1 ? tokens.FirstOrDefault() : throw TokenErrors.Invalid.With("The request has more than one credential of a kind.");
     }
 
     /// <summary>A path and its methods.</summary>
@@ -88,6 +102,17 @@ internal sealed class VoxbaseRoutes(IEndpointRouteBuilder endpoints, Tokens toke
         public RoutePath Put(Func<Request, Task> handler, Operation operation) => Add(HttpMethods.Put, routes.Authenticating(handler), operation);
 
         public RoutePath Delete(Func<Request, Task> handler, Operation operation) => Add(HttpMethods.Delete, routes.Authenticating(handler), operation);
+
+        /// <summary>
+        /// A WebSocket; the handler accepts it. A browser, which cannot set headers, sends its token as a subprotocol that begins so.
+        /// </summary>
+        public RoutePath GetSocket(Func<Request, Task> handler, string tokenSubprotocol)
+        {
+            var sockets = routes.endpoints.CreateApplicationBuilder();
+            sockets.UseWebSockets();
+            sockets.Run(routes.Authenticating(handler, tokenSubprotocol));
+            return Add(HttpMethods.Get, sockets.Build(), operation: null);
+        }
 
         /// <summary>For everybody, without a token.</summary>
         public RoutePath GetOpen(RequestDelegate handler, Operation? operation = null) =>

@@ -80,6 +80,7 @@ internal sealed class RunningServer(Shell shell, ParseResult parsed)
                     Configure = options =>
                     {
                         settings.Configure(options);
+                        options.Recording.SpoolFolder ??= Path.Combine(settings.Home, "spool");
                         if (postgres is not null)
                             options.Database = postgres.ConnectionString;
                     },

@@ -14,4 +14,10 @@ public static class CaptureErrors
         "capture_refused", ErrorKind.Forbidden,
         "The caller may not capture, or not for that user.",
         "Capture as a signed-in user for oneself, or as the service for anyone.");
+
+    /// <summary>What is said could not be kept.</summary>
+    public static ErrorCode RecordingUnavailable { get; } = new(
+        "recording_unavailable", ErrorKind.Unavailable,
+        "A call cannot be recorded, because the folder of the spool cannot be written to.",
+        "Check Recording.SpoolFolder: the server must own it, and its disk must have room.");
 }

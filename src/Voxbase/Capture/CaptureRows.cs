@@ -227,6 +227,10 @@ internal static class CaptureRows
             Parameter.Text(session.TranscriptionModel), Parameter.Json(SafeJson(known) ?? "{}"));
     }
 
+    /// <summary>Whether what a usage event names, if anything, is a turn by now.</summary>
+    public static bool HasTurn(CapturedUsage usage, OpenAiRealtimeReader reader) =>
+        (usage.ItemId is null && usage.ResponseId is null) || TurnIdOf(default, usage.ItemId, usage.ResponseId, reader) is not null;
+
     private static Guid? TurnId(Guid conversationId, string? itemId) => itemId is null ? null : IdOf(conversationId, "turn", itemId);
 
     private static Guid? TurnIdOf(Guid conversationId, string? itemId, string? responseId, OpenAiRealtimeReader reader)

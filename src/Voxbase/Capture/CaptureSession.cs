@@ -1,4 +1,3 @@
-using Npgsql;
 using Voxbase.Data;
 
 namespace Voxbase.Capture;
@@ -15,17 +14,21 @@ public sealed class CaptureSession : IAsyncDisposable
 {
     internal const string Provider = "openai";
 
-    // Serialises captures of one conversation across processes; released with the connection at the latest.
-    private const string LockText = "select pg_advisory_lock(hashtextextended('voxbase.capture:' || $1::text, 0))";
-    private const string UnlockText = "select pg_advisory_unlock(hashtextextended('voxbase.capture:' || $1::text, 0))";
+    // Evidence refers to its conversation by id and owner, and without an owner nothing would refuse it once the conversation is gone.
+    internal const string HoldSql =
+        """
+        select from vox.conversations where id = $1 for key share
+        """;
 
     private readonly Database database;
-    private readonly NpgsqlConnection lease;
+    private readonly IAsyncDisposable lease;
     private readonly HashSet<Guid> keys = [];
     private readonly List<(Guid Key, bool IsAnchor, bool HasId)> kept = [];
+    // Usage that names an item or a response which was no turn yet when it was written.
+    private readonly HashSet<string> turnless = [];
     private EventKeys? naming;
 
-    private CaptureSession(Database database, NpgsqlConnection lease, Conversation conversation) =>
+    private CaptureSession(Database database, IAsyncDisposable lease, Conversation conversation) =>
         (this.database, this.lease, ConversationId, StartedAt) = (database, lease, conversation.Id, conversation.StartedAt);
 
     /// <summary>The conversation.</summary>
@@ -43,27 +46,43 @@ public sealed class CaptureSession : IAsyncDisposable
     /// <summary>How many of them were new.</summary>
     public int NewEvents { get; private set; }
 
-    internal static async Task<CaptureSession> OpenAsync(Database database, Conversation conversation, CancellationToken cancellationToken)
+    /// <summary>How many charges were recorded.</summary>
+    internal int ChargeCount { get; private set; }
+
+    /// <summary>How many events are kept of the conversation.</summary>
+    internal int KeptEvents => kept.Count;
+
+    internal static async Task<CaptureSession> OpenAsync(
+        Database database, CaptureLeases leases, Conversation conversation, CancellationToken cancellationToken)
     {
-        var lease = await database.OpenWithoutCallerAsync(cancellationToken);
+        var lease = await leases.TakeAsync(conversation.Id, cancellationToken);
         try
         {
-            await using (var take = new NpgsqlCommand(LockText, lease) { CommandTimeout = 0, Parameters = { Parameter.Uuid(conversation.Id) } })
-                await take.ExecuteNonQueryAsync(cancellationToken);
             var session = new CaptureSession(database, lease, conversation);
             await session.ReadKeptAsync(cancellationToken);
             return session;
         }
         catch
         {
-            await ReleaseAsync(lease, conversation.Id);
+            await lease.DisposeAsync();
             throw;
         }
     }
 
     /// <summary>
+    /// Says that the events to come are those that came after the first <paramref name="count"/> kept ones, in the same order: the ones
+    /// among them that are kept already then have the keys they had, whether the provider or their place names them.
+    /// </summary>
+    internal void GoOnAfter(int count)
+    {
+        var end = Math.Min(count, kept.Count);
+        naming = EventKeys.Resume([], hasAnchor: true, beforeAnchor: null, end == 0 ? null : TailBefore(end));
+    }
+
+    /// <summary>
     /// Records the next events: those kept before are skipped, the others committed with what follows from them. When it returns,
-    /// nothing of them can be lost; when it throws, nothing of them was kept, and capture goes on in a session opened anew. The first call of a piece should hold its events up to the first of the server with an id.
+    /// nothing of them can be lost; when it throws, nothing of them was kept, and capture goes on in a session opened anew. The first
+    /// call of a piece should hold its events up to the first of the server with an id.
     /// </summary>
     /// <returns>How many were new.</returns>
     public async Task<int> RecordAsync(IReadOnlyList<LoggedEvent> events, CancellationToken cancellationToken = default)
@@ -92,11 +111,13 @@ public sealed class CaptureSession : IAsyncDisposable
 
         await database.InTransactionAsync(
             Caller.Service,
-            transaction =>
+            async transaction =>
             {
+                if (!await transaction.QueryAsync(new Statement(HoldSql, Parameter.Uuid(ConversationId)), static (rows, ct) => rows.ReadAsync(ct), cancellationToken))
+                    throw ConversationErrors.NotFound.With($"The conversation {ConversationId} is gone.");
                 transaction.Add(CaptureRows.Events(ConversationId, Provider, fresh));
                 Add(transaction, changes);
-                return Task.FromResult(0);
+                return 0;
             },
             cancellationToken);
         LogEvents += events.Count;
@@ -105,24 +126,7 @@ public sealed class CaptureSession : IAsyncDisposable
     }
 
     /// <inheritdoc/>
-    public ValueTask DisposeAsync() => ReleaseAsync(lease, ConversationId);
-
-    // The lock is the connection's, and the pool hands a connection on with all it holds: never give one back without this. Where
-    // the lock was not taken, letting go of it is a warning.
-    private static async ValueTask ReleaseAsync(NpgsqlConnection lease, Guid conversationId)
-    {
-        try
-        {
-            await using var release = new NpgsqlCommand(UnlockText, lease) { Parameters = { Parameter.Uuid(conversationId) } };
-            await release.ExecuteNonQueryAsync();
-        }
-        catch (Exception e) when (e is NpgsqlException or InvalidOperationException)
-        {
-            // The connection is gone, and the lock with it.
-        }
-
-        await lease.DisposeAsync();
-    }
+    public ValueTask DisposeAsync() => lease.DisposeAsync();
 
     private void Add(Database.Transaction transaction, Pending changes)
     {
@@ -142,10 +146,15 @@ public sealed class CaptureSession : IAsyncDisposable
         var calls = changes.FunctionCalls.Select(Reader.FunctionCall).OfType<CapturedFunctionCall>().ToList();
         if (calls.Count > 0)
             transaction.Add(CaptureRows.FunctionCalls(ConversationId, StartedAt, calls));
+        // Speech starts before its turn is there, so usage is written again when that comes: rows do not depend on where commits fall.
+        changes.Usage.UnionWith(turnless.Where(key => CaptureRows.HasTurn(Reader.UsageEvent(key)!, Reader)));
+        turnless.ExceptWith(changes.Usage);
+        turnless.UnionWith(changes.Usage.Where(key => Reader.UsageEvent(key) is { } u && !CaptureRows.HasTurn(u, Reader)));
         var usage = changes.Usage.Select(Reader.UsageEvent).OfType<CapturedUsage>().ToList();
         if (usage.Count > 0)
             transaction.Add(CaptureRows.UsageEvents(ConversationId, StartedAt, usage, Reader));
         var quantities = changes.Quantities.Select(Reader.Quantity).OfType<CapturedQuantity>().ToList();
+        ChargeCount += quantities.Count;
         if (quantities.Count > 0)
             transaction.Add(Charges.Record(CaptureRows.Charges(ConversationId, Provider, StartedAt, quantities, Reader)));
     }
@@ -187,6 +196,7 @@ public sealed class CaptureSession : IAsyncDisposable
                 Reader.Read(ordinal, e);
             }
 
+            turnless.UnionWith(Reader.Snapshot().Usage.Where(usage => !CaptureRows.HasTurn(usage, Reader)).Select(usage => usage.Key));
             return 0;
         },
         cancellationToken);

@@ -24,11 +24,20 @@ public sealed class Captures(Database database, Conversations conversations, Tim
         where id = $1 and status in ('completed', 'failed') and ended_at < $2
         """;
 
+    // A session has one conversation: where its name is taken, by a log captured before perhaps, this one goes without.
+    internal const string NameSql =
+        """
+        update vox.conversations set session_id = $2
+        where id = $1 and session_id is null and not exists (select from vox.conversations where session_id = $2)
+        """;
+
     // A session says its name in its first few events; past that many, a log is a piece that doesn't.
     private const int EventsBeforeName = 2_000;
     private const int EventsPerCommit = 500;
     private const int BytesPerCommit = 4 << 20;
     private const int ReportedLines = 100;
+
+    private readonly CaptureLeases leases = new(database);
 
     /// <summary>
     /// Captures a log of OpenAI Realtime events, beta or GA, as JSON lines. Streams: memory follows what was said, not the size of the
@@ -128,6 +137,24 @@ public sealed class Captures(Database database, Conversations conversations, Tim
         return OpenAsync(caller, settings, sessionId, null, cancellationToken);
     }
 
+    /// <summary>Opens a conversation that is there, as the service.</summary>
+    internal Task<CaptureSession> OpenAsServiceAsync(Conversation conversation, CancellationToken cancellationToken) =>
+        CaptureSession.OpenAsync(database, leases, conversation, cancellationToken);
+
+    /// <summary>Gives a conversation without one its provider's session id.</summary>
+    internal async Task NameAsServiceAsync(Guid conversationId, string sessionId, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await database.RunAsync(
+                Caller.Service, [new Statement(NameSql, Parameter.Uuid(conversationId), Parameter.Text(sessionId))], cancellationToken);
+        }
+        catch (VoxbaseException e) when (e.Error == DataErrors.AlreadyExists)
+        {
+            // Two took the name at once, and the other one got it.
+        }
+    }
+
     /// <summary>Ends the conversation if the settings say so, and sums up.</summary>
     public Task<CaptureResult> FinishAsync(CaptureSession session, CaptureSettings? settings = null, CancellationToken cancellationToken = default) =>
         FinishAsync(settings ?? new CaptureSettings(), session, [], 0, cancellationToken);
@@ -152,7 +179,7 @@ public sealed class Captures(Database database, Conversations conversations, Tim
         // The service may go on with anybody's conversation, as long as it names nobody else.
         if (Owner(caller, settings) is { } owner && conversation.UserId != owner)
             throw ConversationErrors.SessionTaken.With($"The session '{sessionId}' belongs to another user's conversation.");
-        return await CaptureSession.OpenAsync(database, conversation, cancellationToken);
+        return await CaptureSession.OpenAsync(database, leases, conversation, cancellationToken);
     }
 
     private async Task<CaptureResult> FinishAsync(

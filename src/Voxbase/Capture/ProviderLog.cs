@@ -119,6 +119,35 @@ public static class ProviderLog
         }
     }
 
+    /// <summary>
+    /// A frame of a live connection as the event that it would be in a log. Never throws: a frame that is no event becomes an object
+    /// that holds its bytes, kept as evidence and read by nobody.
+    /// </summary>
+    internal static LoggedEvent Frame(string direction, int offsetMs, ReadOnlyMemory<byte> frame, bool isText)
+    {
+        if (isText && Utf8.IsValid(frame.Span))
+        {
+            try
+            {
+                using var document = JsonDocument.Parse(frame, JsonOptions);
+                var root = document.RootElement;
+                if (root.ValueKind == JsonValueKind.Object && StringOf(root, "type") is { } type && IsName(type))
+                {
+                    var eventId = StringOf(root, "event_id");
+                    return new(direction, type, eventId is null or "" || !IsName(eventId) ? null : eventId, offsetMs, null, root.GetRawText());
+                }
+            }
+            catch (Exception e) when (e is JsonException or InvalidOperationException)
+            {
+                // Not an event, then.
+            }
+        }
+
+        const string kind = "voxbase.frame";
+        var kept = $$"""{"object":"{{kind}}","from":"{{direction}}","text":{{(isText ? "true" : "false")}},"base64":"{{Convert.ToBase64String(frame.Span)}}"}""";
+        return new(EventDirections.Object, kind, null, offsetMs, null, kept);
+    }
+
     private static LogLine Interpret(int number, JsonElement root)
     {
         if (root.ValueKind != JsonValueKind.Object)

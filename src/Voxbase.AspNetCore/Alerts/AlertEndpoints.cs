@@ -36,35 +36,42 @@ internal sealed class AlertEndpoints(Alerts alerts)
         routes.At("/v1/alerts/{id}/acknowledge")
             .Post(AcknowledgeAsync, new Operation("alerts.acknowledge", "Take an alert on; the first who does is kept. Admins")
             {
-                Answers = { [200] = typeof(AlertDone) }, Errors = [AlertErrors.NotFound],
+                Answers = { [200] = typeof(AlertDone) },
+                Errors = [AlertErrors.NotFound],
             });
         routes.At("/v1/alerts/rules")
             .Get(RulesAsync, new Operation("alerts.rules", "What is watched. Admins") { Answers = { [200] = typeof(AlertRuleList) } });
         routes.At("/v1/alerts/rules/{rule}")
             .Put(SetRuleAsync, new Operation("alerts.set_rule", "Change a rule, what is left out stays; or make one of a measure and a threshold. Admins")
             {
-                Body = typeof(AlertRuleChange), Answers = { [200] = typeof(AlertRule) },
+                Body = typeof(AlertRuleChange),
+                Answers = { [200] = typeof(AlertRule) },
                 Errors = [AlertErrors.RuleInvalid, AlertErrors.RuleNotFound, Data.DataErrors.Forbidden],
             })
             .Delete(DeleteRuleAsync, new Operation("alerts.delete_rule", "Take a rule and its alerts away. Admins")
             {
-                Answers = { [200] = typeof(AlertDone) }, Errors = [AlertErrors.RuleNotFound],
+                Answers = { [200] = typeof(AlertDone) },
+                Errors = [AlertErrors.RuleNotFound],
             });
         routes.At("/v1/alerts/webhooks")
             .Get(WebhooksAsync, new Operation("alerts.webhooks", "Where alerts are delivered to, without the secrets. Admins") { Answers = { [200] = typeof(AlertEndpointList) } })
             .Post(AddWebhookAsync, new Operation("alerts.add_webhook", "Deliver alerts to another webhook; the answer alone tells its secret. Admins")
             {
-                Body = typeof(NewAlertEndpoint), Answers = { [201] = typeof(AlertEndpoint) }, Errors = [AlertErrors.EndpointInvalid, Data.DataErrors.Forbidden],
+                Body = typeof(NewAlertEndpoint),
+                Answers = { [201] = typeof(AlertEndpoint) },
+                Errors = [AlertErrors.EndpointInvalid, Data.DataErrors.Forbidden],
             });
         routes.At("/v1/alerts/webhooks/{id}")
             .Delete(DeleteWebhookAsync, new Operation("alerts.delete_webhook", "Deliver no more to a webhook. Admins")
             {
-                Answers = { [200] = typeof(AlertDone) }, Errors = [AlertErrors.EndpointNotFound],
+                Answers = { [200] = typeof(AlertDone) },
+                Errors = [AlertErrors.EndpointNotFound],
             });
         routes.At("/v1/alerts/webhooks/{id}/test")
             .Post(TestWebhookAsync, new Operation("alerts.test_webhook", "Send a webhook an alert.test now, once. Admins")
             {
-                Answers = { [200] = typeof(DeliveryAttempt) }, Errors = [AlertErrors.EndpointNotFound],
+                Answers = { [200] = typeof(DeliveryAttempt) },
+                Errors = [AlertErrors.EndpointNotFound],
             });
     }
 

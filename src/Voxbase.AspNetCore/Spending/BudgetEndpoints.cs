@@ -24,30 +24,40 @@ internal sealed class BudgetEndpoints(Budgets budgets)
             .Get(WindowAsync, new Operation("budgets.window", "When a budget's month begins") { Answers = { [200] = typeof(BudgetWindow) } })
             .Put(SetWindowAsync, new Operation("budgets.set_window", "Change when a budget's month begins; every month is counted again. Admins")
             {
-                Body = typeof(BudgetWindow), Answers = { [200] = typeof(BudgetWindow) }, Errors = [BudgetErrors.Invalid, Data.DataErrors.Forbidden],
+                Body = typeof(BudgetWindow),
+                Answers = { [200] = typeof(BudgetWindow) },
+                Errors = [BudgetErrors.Invalid, Data.DataErrors.Forbidden],
             });
         routes.At("/v1/budgets/tiers/{tier}")
             .Put(SetTierAsync, new Operation("budgets.set_tier", "Change a tier's budget; what is left out stays. Admins")
             {
-                Body = typeof(BudgetChange), Answers = { [200] = typeof(BudgetList) }, Errors = Faults,
+                Body = typeof(BudgetChange),
+                Answers = { [200] = typeof(BudgetList) },
+                Errors = Faults,
             });
         routes.At("/v1/budgets/users/{id}")
             .Put(SetUserAsync, new Operation("budgets.set_user", "Change a user's budget; what was never set follows the tier. Admins")
             {
-                Body = typeof(BudgetChange), Answers = { [200] = typeof(BudgetPosition) }, Errors = Faults,
+                Body = typeof(BudgetChange),
+                Answers = { [200] = typeof(BudgetPosition) },
+                Errors = Faults,
             })
             .Delete(ResetAsync, new Operation("budgets.reset_user", "Take a user's own budget away: the tier's holds. Admins")
             {
-                Answers = { [200] = typeof(BudgetPosition) }, Errors = [BudgetErrors.NotFound],
+                Answers = { [200] = typeof(BudgetPosition) },
+                Errors = [BudgetErrors.NotFound],
             });
         routes.At("/v1/budgets/users/{id}/override")
             .Put(OverrideAsync, new Operation("budgets.override", "Give a user another limit for a time. Admins")
             {
-                Body = typeof(BudgetOverride), Answers = { [200] = typeof(BudgetPosition) }, Errors = Faults,
+                Body = typeof(BudgetOverride),
+                Answers = { [200] = typeof(BudgetPosition) },
+                Errors = Faults,
             })
             .Delete(EndOverrideAsync, new Operation("budgets.end_override", "End a user's override before its time. Admins")
             {
-                Answers = { [200] = typeof(BudgetPosition) }, Errors = [BudgetErrors.NotFound],
+                Answers = { [200] = typeof(BudgetPosition) },
+                Errors = [BudgetErrors.NotFound],
             });
     }
 

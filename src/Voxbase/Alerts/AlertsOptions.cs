@@ -12,7 +12,7 @@ public sealed class AlertsOptions
     /// <summary>How long a webhook may take to answer. From 1 second to 1 minute; default 10 seconds.</summary>
     public TimeSpan DeliveryTimeout { get; set; } = TimeSpan.FromSeconds(10);
 
-    /// <summary>How often a delivery is tried before it is given up. From 1 to 50; default 12, over about a day and a half.</summary>
+    /// <summary>How often a delivery is tried before it is given up. From 1 to 50; default 12, over about a day.</summary>
     public int DeliveryAttempts { get; set; } = 12;
 
     /// <summary>

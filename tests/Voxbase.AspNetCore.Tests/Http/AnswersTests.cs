@@ -266,15 +266,7 @@ public sealed class AnswersTests(TestCluster cluster)
         turn.GetProperty("confidence").GetProperty("enum").EnumerateArray().Select(t => t.GetString()).ShouldBe(["HIGH", "MEDIUM", "LOW", null]);
         schemas.GetProperty("Conversation").GetProperty("properties").GetProperty("cost_usd").GetProperty("type").GetString().ShouldBe("string");
         document["tags"].EnumerateArray().Select(tag => tag.GetProperty("name").GetString())
-<<<<<<< HEAD
-<<<<<<< HEAD
-            .ShouldBe(["conversations", "turns", "participants", "functionCalls", "capture", "prices", "budgets", "alerts", "health", "ready"], ignoreOrder: true);
-=======
-            .ShouldBe(["conversations", "turns", "participants", "functionCalls", "capture", "prices", "livekit", "health", "ready"], ignoreOrder: true);
->>>>>>> 21addc7e32f73279db119ef9a8b4c77fa313de13
-=======
-            .ShouldBe(["conversations", "turns", "participants", "functionCalls", "capture", "prices", "usage", "health", "ready"], ignoreOrder: true);
->>>>>>> d4888b65dbaa60330be30a0687c838d3a789b2b2
+            .ShouldBe(["conversations", "turns", "participants", "functionCalls", "capture", "realtime", "livekit", "prices", "usage", "budgets", "alerts", "health", "ready"], ignoreOrder: true);
         schemas.GetProperty("ErrorBody").GetProperty("properties").EnumerateObject().Select(p => p.Name).ShouldBe(["code", "message", "details", "hint"]);
         var text = document.Body.ToString();
         text.ShouldNotContain("rawText");

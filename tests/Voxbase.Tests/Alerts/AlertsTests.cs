@@ -136,7 +136,10 @@ public sealed class AlertsTests(TestCluster cluster)
         var value = 5m;
         var measure = new AlertMeasure
         {
-            Name = "queue_length", Summary = "Jobs that wait.", Unit = "jobs", Scopes = ["installation"],
+            Name = "queue_length",
+            Summary = "Jobs that wait.",
+            Unit = "jobs",
+            Scopes = ["installation"],
             MeasureAsync = (rule, _) => Task.FromResult<IReadOnlyList<Measured>>([new Measured("queue/mail", null, value)]),
         };
         var alerts = new Alerts(db.Database, new WebhookSender(db.Options, db.Time), [measure], db.Options, NullLogger<Alerts>.Instance);

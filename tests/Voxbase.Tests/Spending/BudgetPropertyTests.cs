@@ -217,7 +217,8 @@ public sealed class BudgetPropertyTests(TestCluster cluster)
                   select pid from pg_stat_activity where datname = $1 and state in ('active', 'idle in transaction') order by random() limit 1
                 ) one
                 """,
-                connection) { Parameters = { new() { Value = name } } };
+                connection)
+            { Parameters = { new() { Value = name } } };
             Interlocked.Add(ref killed, (int)(long)(await kill.ExecuteScalarAsync(Cancel))!);
             try
             {

@@ -125,13 +125,17 @@ internal static class ApiDescription
             };
         }
 
-        if (operation.IsOpen)
+        if (operation.IsOpen && operation.Errors.Length == 0)
             return;
-        described.Security =
-        [
-            new() { [new OpenApiSecuritySchemeReference(SchemeName, document)] = [] },
-            new() { [new OpenApiSecuritySchemeReference(ApiKeySchemeName, document)] = [] },
-        ];
+        if (!operation.IsOpen)
+        {
+            described.Security =
+            [
+                new() { [new OpenApiSecuritySchemeReference(SchemeName, document)] = [] },
+                new() { [new OpenApiSecuritySchemeReference(ApiKeySchemeName, document)] = [] },
+            ];
+        }
+
         var error = await SchemaAsync(typeof(ErrorBody));
         foreach (var group in ErrorsOf(operation, described.Parameters.Any(p => p.In == ParameterLocation.Path)).GroupBy(Responses.StatusOf).OrderBy(g => g.Key))
         {
@@ -169,6 +173,11 @@ internal static class ApiDescription
     {
         foreach (var error in operation.Errors)
             yield return error;
+        yield return Data.DataErrors.Unavailable;
+        yield return HttpErrors.Internal;
+        // What proves itself otherwise than by a token says so in errors of its own.
+        if (operation.IsOpen)
+            yield break;
         yield return TokenErrors.Missing;
         yield return TokenErrors.Invalid;
         yield return TokenErrors.Expired;
@@ -188,9 +197,6 @@ internal static class ApiDescription
             yield return HttpErrors.BodyTooLarge;
             yield return HttpErrors.ContentTypeUnsupported;
         }
-
-        yield return Data.DataErrors.Unavailable;
-        yield return HttpErrors.Internal;
     }
 
     private static IEnumerable<IOpenApiParameter> PathParameters(string path) =>

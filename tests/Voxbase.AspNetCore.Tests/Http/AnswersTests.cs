@@ -197,7 +197,8 @@ public sealed class AnswersTests(TestCluster cluster)
                 "post /v1/conversations/{id}/participants/{participant_id}/leave", "post /v1/conversations/{id}/function-calls",
                 "post /v1/conversations/{id}/function-calls/{call_id}/finish", "put /v1/conversations/{id}/state",
                 "post /v1/conversations/{id}/state", "post /v1/conversations/{id}/activate", "post /v1/conversations/{id}/end",
-                "get /v1/conversations/{id}/context", "post /v1/capture/openai", "get /v1/prices", "get /health", "get /ready",
+                "get /v1/conversations/{id}/context", "post /v1/capture/openai", "post /v1/realtime/webhooks",
+                "post /v1/realtime/calls/{call_id}/attach", "get /v1/prices", "get /health", "get /ready",
             ],
             ignoreOrder: true);
         foreach (var path in document["paths"].EnumerateObject())
@@ -219,7 +220,7 @@ public sealed class AnswersTests(TestCluster cluster)
         turn.GetProperty("confidence").GetProperty("enum").EnumerateArray().Select(t => t.GetString()).ShouldBe(["HIGH", "MEDIUM", "LOW", null]);
         schemas.GetProperty("Conversation").GetProperty("properties").GetProperty("cost_usd").GetProperty("type").GetString().ShouldBe("string");
         document["tags"].EnumerateArray().Select(tag => tag.GetProperty("name").GetString())
-            .ShouldBe(["conversations", "turns", "participants", "functionCalls", "capture", "prices", "health", "ready"], ignoreOrder: true);
+            .ShouldBe(["conversations", "turns", "participants", "functionCalls", "capture", "realtime", "prices", "health", "ready"], ignoreOrder: true);
         schemas.GetProperty("ErrorBody").GetProperty("properties").EnumerateObject().Select(p => p.Name).ShouldBe(["code", "message", "details", "hint"]);
         var text = document.Body.ToString();
         text.ShouldNotContain("rawText");

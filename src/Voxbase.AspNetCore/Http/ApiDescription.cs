@@ -136,7 +136,7 @@ internal static class ApiDescription
             ];
         }
 
-        var errors = operation.IsOpen ? operation.Errors : ErrorsOf(operation, described.Parameters.Any(p => p.In == ParameterLocation.Path));
+        var errors = ErrorsOf(operation, described.Parameters.Any(p => p.In == ParameterLocation.Path));
         var error = await SchemaAsync(typeof(ErrorBody));
         foreach (var group in errors.GroupBy(Responses.StatusOf).OrderBy(g => g.Key))
         {
@@ -174,6 +174,11 @@ internal static class ApiDescription
     {
         foreach (var error in operation.Errors)
             yield return error;
+        yield return Data.DataErrors.Unavailable;
+        yield return HttpErrors.Internal;
+        // What proves itself otherwise than by a token says so in errors of its own.
+        if (operation.IsOpen)
+            yield break;
         yield return TokenErrors.Missing;
         yield return TokenErrors.Invalid;
         yield return TokenErrors.Expired;
@@ -193,9 +198,6 @@ internal static class ApiDescription
             yield return HttpErrors.BodyTooLarge;
             yield return HttpErrors.ContentTypeUnsupported;
         }
-
-        yield return Data.DataErrors.Unavailable;
-        yield return HttpErrors.Internal;
     }
 
     private static IEnumerable<IOpenApiParameter> PathParameters(string path) =>

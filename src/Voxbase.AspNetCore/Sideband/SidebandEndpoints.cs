@@ -35,7 +35,7 @@ internal sealed class SidebandEndpoints(IncomingCalls incoming, Sidebands sideba
                 Errors =
                 [
                     SidebandErrors.WebhookRefused, SidebandErrors.WebhookInvalid, SidebandErrors.WebhookUnavailable, SidebandErrors.CallIdInvalid,
-                    SidebandErrors.Refused, SidebandErrors.Unreachable, SidebandErrors.KeyMissing,
+                    SidebandErrors.Refused, SidebandErrors.Unreachable, SidebandErrors.KeyMissing, HttpErrors.BodyTooLarge,
                 ],
             });
         routes.At("/v1/realtime/calls/{call_id}/attach")

@@ -11,6 +11,7 @@ internal sealed class SidebandCall : IRunningCall
 {
     private static readonly TimeSpan ShortestWait = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan ClosingPatience = TimeSpan.FromSeconds(5);
 
     private readonly OpenAiCalls calls;
     private readonly LiveRecorder recorder;
@@ -22,6 +23,10 @@ internal sealed class SidebandCall : IRunningCall
     private readonly CancellationTokenSource over = new();
     private readonly SemaphoreSlim sending = new(1);
     private volatile TaskCompletionSource<ClientWebSocket> attached = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource finished = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    // Why we hang up, while it is not certain that we can.
+    private volatile string? wanted;
     private volatile string? endReason;
 
     public SidebandCall(
@@ -62,8 +67,8 @@ internal sealed class SidebandCall : IRunningCall
                 var cut = await ReceiveAsync(socket, either.Token);
                 attached = new(TaskCreationOptions.RunContinuationsAsynchronously);
                 socket.Dispose();
-                if (endReason is null && cut.Reason is { } reason)
-                    endReason = reason;
+                if (cut.Reason is { } reason)
+                    endReason ??= wanted ?? reason;
                 if (endReason is not null || stopping.IsCancellationRequested)
                     break;
                 if (await ReattachAsync(cut, either.Token) is not { } again)
@@ -79,6 +84,7 @@ internal sealed class SidebandCall : IRunningCall
         {
             socket.Dispose();
             await over.CancelAsync();
+            finished.TrySetResult();
         }
 
         // What stops only here goes on at the provider; the next process attaches again.
@@ -93,22 +99,40 @@ internal sealed class SidebandCall : IRunningCall
     /// <remarks>A call that cannot be hung up goes on, and so does its record.</remarks>
     public async ValueTask EndAsync(string endReason, CancellationToken cancellationToken)
     {
+        // Before it is done: the provider closes the sideband sooner than it answers.
+        wanted ??= endReason;
         try
         {
-            // A Live session over WebRTC is closed from within; over SIP it is hung up.
-            if (Call.IsLive && attached.Task.IsCompletedSuccessfully)
-                await SendAsync("""{"type":"session.close"}"""u8.ToArray(), cancellationToken);
-            else
+            if (!Call.IsLive || !await CloseAsync(cancellationToken))
                 await calls.HangUpAsync(Call, cancellationToken);
         }
         catch (VoxbaseException e)
         {
+            wanted = null;
             Log.NotHungUp(logger, Conversation.Id, e.Code);
             return;
         }
 
-        this.endReason ??= endReason;
+        this.endReason ??= wanted ?? endReason;
         await over.CancelAsync();
+    }
+
+    // A Live session closes from within, and then gives its last word on the seconds; hanging up is for SIP alone.
+    private async Task<bool> CloseAsync(CancellationToken cancellationToken)
+    {
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        patience.CancelAfter(ClosingPatience);
+        try
+        {
+            await SendAsync("""{"type":"session.close"}"""u8.ToArray(), patience.Token);
+            await finished.Task.WaitAsync(patience.Token);
+            return true;
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            // It did not answer, or it is over.
+            return finished.Task.IsCompleted;
+        }
     }
 
     // Recorded first, as everything that passes; a socket that breaks under it is waited for, and gets it then.
@@ -220,7 +244,7 @@ internal sealed class SidebandCall : IRunningCall
             }
             catch (VoxbaseException e) when (e.Error == SidebandErrors.CallNotFound)
             {
-                endReason ??= EndReasons.UpstreamClosed;
+                endReason ??= wanted ?? EndReasons.UpstreamClosed;
                 return null;
             }
             catch (VoxbaseException e)

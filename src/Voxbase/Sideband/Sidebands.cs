@@ -118,7 +118,12 @@ public sealed class Sidebands : IAsyncDisposable
                     caller,
                     new NewConversation
                     {
-                        Id = id, UserId = owner, Kind = ConversationKind.Realtime, SessionId = call.Id, LlmProvider = "openai", AiAgentUsed = true,
+                        Id = id,
+                        UserId = owner,
+                        Kind = ConversationKind.Realtime,
+                        SessionId = call.Id,
+                        LlmProvider = "openai",
+                        AiAgentUsed = true,
                     },
                     cancellationToken);
                 return await ListenAsync(conversation, call, socket, Note(call, settings.Model), cancellationToken);

@@ -243,7 +243,9 @@ public sealed class AnswersTests(TestCluster cluster)
                 "get /v1/prices",
                 "put /v1/prices",
                 "get /v1/prices/check",
+                "post /v1/realtime/calls/{call_id}/attach",
                 "post /v1/realtime/sessions",
+                "post /v1/realtime/webhooks",
                 "get /v1/usage",
             ],
             ignoreOrder: true);

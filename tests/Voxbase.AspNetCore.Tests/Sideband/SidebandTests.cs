@@ -164,6 +164,40 @@ public sealed class SidebandTests(TestCluster cluster)
     }
 
     [Fact]
+    public async Task A_live_call_is_closed_from_within_and_gives_its_last_word_on_the_seconds()
+    {
+        await using var bed = await Bed.StartAsync(cluster);
+        var live = bed.OpenAi.Call("live_1");
+        live.OnReceived = e => e.GetProperty("type").GetString() == "session.close"
+            ? live.SendAsync("""{"type":"session.closed","event_id":"l9","reason":"close_requested","usage":{"seconds":41}}""")
+            : Task.CompletedTask;
+        var attached = await bed.Sidebands.AttachAsync(Caller.Service, "live_1", new SidebandSettings { Model = "gpt-live-1" }, Cancel);
+        await live.AttachedAsync();
+        await bed.Running.Find(attached.Id)!.EndAsync("budget_exceeded", Cancel);
+
+        var record = await bed.EndedAsync(attached.Id);
+        record.Conversation.EndReason.ShouldBe("budget_exceeded");
+        record.Charges.Sum(c => c.Quantity).ShouldBe(41m);
+        record.Conversation.Metadata.GetProperty("usage_final").GetBoolean().ShouldBeTrue();
+        bed.OpenAi.Posts.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task A_call_that_cannot_be_hung_up_goes_on_and_so_does_its_record()
+    {
+        await using var bed = await Bed.StartAsync(cluster);
+        var attached = await bed.Sidebands.AttachAsync(Caller.Service, "rtc_1", cancellationToken: Cancel);
+        await bed.Call.AttachedAsync();
+        bed.OpenAi.Answers = System.Net.HttpStatusCode.InternalServerError;
+        await bed.Running.Find(attached.Id)!.EndAsync("budget_exceeded", Cancel);
+        await bed.Call.SendAsync(Created, Asked);
+        await bed.OpenAi.EndAsync("rtc_1");
+        var record = await bed.EndedAsync(attached.Id);
+        record.Conversation.EndReason.ShouldBe(EndReasons.UpstreamClosed);
+        record.Turns.ShouldHaveSingleItem();
+    }
+
+    [Fact]
     public async Task A_live_call_repeats_its_backlog_and_its_seconds_are_not_summed()
     {
         await using var bed = await Bed.StartAsync(cluster);

@@ -460,7 +460,7 @@ begin
   from (
     select c.user_id, c.conversation_id, vox_private.month_of(c.charged_at, zone, day) as month,
       coalesce(sum(c.amount_usd), 0) as amount_usd,
-      coalesce(sum(c.quantity) filter (where c.meter like '%.input.%' or c.meter like '%.output.%'), 0) as tokens,
+      coalesce(sum(c.quantity - coalesce(c.before_quantity, 0)) filter (where c.meter like '%.input.%' or c.meter like '%.output.%'), 0) as tokens,
       array_agg(c.id) as ids
     from added_charges c
     where c.user_id is not null
@@ -574,7 +574,6 @@ begin
   update vox.function_calls set user_id = new.user_id where conversation_id = new.id and user_id is null;
   update vox.usage_events set user_id = new.user_id where conversation_id = new.id and user_id is null;
   update vox.provider_events set user_id = new.user_id where conversation_id = new.id and user_id is null;
-  update vox.charges set user_id = new.user_id where conversation_id = new.id and user_id is null;
   return null;
 end
 $function$;
@@ -939,7 +938,7 @@ begin
   delete from vox.monthly_spend where only_users is null or user_id = any (only_users);
   insert into vox.monthly_spend (user_id, month, amount_usd, tokens, conversations)
   select c.user_id, vox_private.month_of(c.charged_at, w.time_zone, w.first_day), coalesce(sum(c.amount_usd), 0),
-    coalesce(sum(c.quantity) filter (where c.meter like '%.input.%' or c.meter like '%.output.%'), 0),
+    coalesce(sum(c.quantity - coalesce(c.before_quantity, 0)) filter (where c.meter like '%.input.%' or c.meter like '%.output.%'), 0),
     count(distinct c.conversation_id)
   from vox.charges c
   cross join vox.budget_window w
@@ -1151,10 +1150,12 @@ CREATE OR REPLACE FUNCTION vox_private.turns_added()
 AS $function$
 declare
   gap boolean;
+  missing boolean;
 begin
   with added as (
     select
       conversation_id,
+      user_id,
       count(*) as turns,
       max(sequence_number) as last_sequence,
       coalesce(sum(input_tokens), 0) as input_tokens,
@@ -1168,7 +1169,7 @@ begin
       count(*) filter (where confidence = 'LOW') as low,
       count(*) filter (where interrupted) as interruptions
     from added_turns
-    group by conversation_id
+    group by conversation_id, user_id
   ), counted as (
     update vox.conversations c set
       turn_count = c.turn_count + a.turns,
@@ -1186,10 +1187,14 @@ begin
       usage_stale = true,
       updated_at = pg_catalog.now()
     from added a
-    where c.id = a.conversation_id
+    where c.id = a.conversation_id and c.user_id is not distinct from a.user_id
     returning c.turn_count <> c.last_sequence as gap
   )
-  select bool_or(counted.gap) into gap from counted;
+  select bool_or(counted.gap), count(*) <> (select count(*) from added) into gap, missing from counted;
+  if missing then
+    raise exception 'a turn names a conversation that does not exist, or another owner than the conversation''s'
+      using errcode = 'foreign_key_violation', constraint = 'turns_conversation_fkey', schema = 'vox', table = 'turns';
+  end if;
   if gap then
     raise exception 'turns must be numbered from 1 without a gap'
       using errcode = 'check_violation', constraint = 'turns_sequence_gapless', schema = 'vox', table = 'turns',

@@ -437,7 +437,7 @@ comment on table vox.usage_rollups is 'Sums of the parts of conversations, by da
 comment on column vox.usage_rollups.scope is 'A user; ffffffff-ffff-ffff-ffff-ffffffffffff for everyone together.';
 comment on column vox.usage_rollups.period is 'The day, or the first day of the month, UTC.';
 comment on column vox.usage_rollups.measure is
-  'conversation, conversation.model, conversation.stage, completed, failed, ai, turn, interruption, function_call, error, processing, confidence.high, tokens, charge, unpriced, latency, latency.stage.';
+  'conversation, conversation.model, conversation.stage, completed, failed, ai, turn, interruption, function_call, error, processing, confidence.high, tokens, charge, unpriced, latency, latency.kind, latency.model, latency.stage.';
 comment on column vox.usage_rollups.bucket is 'Of a latency: the least b with 1.04^b ms not below it, -1 for 0 ms; else 0.';
 comment on column vox.usage_rollups.quantity is 'Seconds, milliseconds, tokens or units, as the measure says.';
 
@@ -542,13 +542,16 @@ begin
     from of_charges x
     where x.unpriced <> 0
     union all
-    select t.conversation_id, t.day, v.measure, t.kind_name, t.provider, t.model, v.stage, '',
+    -- Histograms take the most rows, so each says one thing only: not every stage of every model of every kind.
+    select t.conversation_id, t.day, v.measure, v.kind, v.provider, v.model, v.stage, '',
       case when v.ms = 0 then -1 else ceil(ln(v.ms::double precision) / ln(1.04::double precision))::integer end, 1, v.ms, 0, 0
     from of_turns t
     cross join lateral (values
-      ('latency', '', t.end_to_end_ms), ('latency.stage', 'asr', t.asr_ms), ('latency.stage', 'rag', t.rag_ms),
-      ('latency.stage', 'llm', t.llm_first_token_ms), ('latency.stage', 'tts', t.tts_first_byte_ms)
-    ) v(measure, stage, ms)
+      ('latency', '', '', '', '', t.end_to_end_ms), ('latency.kind', t.kind_name, '', '', '', t.end_to_end_ms),
+      ('latency.model', '', t.provider, t.model, '', t.end_to_end_ms), ('latency.stage', '', '', '', 'asr', t.asr_ms),
+      ('latency.stage', '', '', '', 'rag', t.rag_ms), ('latency.stage', '', '', '', 'llm', t.llm_first_token_ms),
+      ('latency.stage', '', '', '', 'tts', t.tts_first_byte_ms)
+    ) v(measure, kind, provider, model, stage, ms)
     where v.ms is not null
   )
   select f.conversation_id, c.user_id,
@@ -662,7 +665,7 @@ declare
   whole_from date := date_trunc('month', since::timestamp + interval '1 month' - interval '1 day')::date;
   whole_until date := date_trunc('month', until::timestamp)::date;
   counted text := case by when 'model' then 'conversation.model' when 'stage' then 'conversation.stage' else 'conversation' end;
-  timed text := case by when 'stage' then 'latency.stage' else 'latency' end;
+  timed text := case when by in ('kind', 'model', 'stage') then 'latency.' || by else 'latency' end;
   measures text[];
   stale uuid[];
 begin

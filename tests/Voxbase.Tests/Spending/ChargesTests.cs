@@ -84,8 +84,6 @@ public sealed class ChargesTests(TestCluster cluster)
     private static async Task<Guid> StartAsync(TestDatabase db) =>
         (await db.Conversations.StartAsync(Caller.Service, new NewConversation { UserId = (await db.NewUserAsync()).UserId, Status = ConversationStatus.Active }, Cancel)).Id;
 
-    private static NewCharge Reading(Guid conversation, Guid meter, decimal seconds) => new()
-    {
-        Id = meter, ConversationId = conversation, Stage = "session", Meter = Meters.SessionSeconds, Provider = "openai", Model = "gpt-live-1", Quantity = seconds, ChargedAt = May,
-    };
+    private static NewCharge Reading(Guid conversation, Guid meter, decimal seconds) =>
+        new() { Id = meter, ConversationId = conversation, Stage = "session", Meter = Meters.SessionSeconds, Provider = "openai", Model = "gpt-live-1", Quantity = seconds, ChargedAt = May };
 }

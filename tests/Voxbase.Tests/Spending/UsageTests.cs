@@ -218,21 +218,25 @@ public sealed class UsageTests(TestCluster cluster)
                     break;
                 case 4:
                     var (conversation, turn) = mine[random.Next(mine.Count)];
-                    await db.Charges.RecordAsServiceAsync(
-                        [new NewCharge { Id = Guid.CreateVersion7(), ConversationId = conversation, TurnId = turn, Stage = "llm", Meter = Meters.Requests, Provider = "acme", Model = $"m{random.Next(3)}", Quantity = random.Next(100), ChargedAt = at }],
-                        Cancel);
+                    var charge = Guid.CreateVersion7();
+                    var (model, quantity) = ($"m{random.Next(3)}", random.Next(100));
+                    await AgainAsync(() => db.Charges.RecordAsServiceAsync(
+                        [new NewCharge { Id = charge, ConversationId = conversation, TurnId = turn, Stage = "llm", Meter = Meters.Requests, Provider = "acme", Model = model, Quantity = quantity, ChargedAt = at }],
+                        Cancel));
                     break;
                 case 5:
-                    await db.Charges.RecordReadingAsServiceAsync(
-                        new NewCharge { Id = mine[0].Turn, ConversationId = mine[0].Id, Stage = "session", Meter = Meters.SessionSeconds, Provider = "openai", Model = "gpt-live-1", Quantity = random.Next(600), ChargedAt = Now },
-                        Cancel);
+                    var (first, seconds) = (mine[0], random.Next(600));
+                    await AgainAsync(() => db.Charges.RecordReadingAsServiceAsync(
+                        new NewCharge { Id = first.Turn, ConversationId = first.Id, Stage = "session", Meter = Meters.SessionSeconds, Provider = "openai", Model = "gpt-live-1", Quantity = seconds, ChargedAt = Now },
+                        Cancel));
                     break;
                 case 6:
                     await db.Conversations.EndAsync(Caller.Service, Any(), "done", cancellationToken: Cancel);
                     break;
                 case 7:
                     // What came late: a latency, a model, an owner for a call of nobody.
-                    await db.ExecuteAsync(Caller.Service, "update vox.turns set end_to_end_ms = $2, model = 'late' where conversation_id = $1", Parameter.Uuid(Any()), Parameter.Integer(random.Next(3_000)));
+                    var (late, ms) = (Any(), random.Next(3_000));
+                    await AgainAsync(() => db.ExecuteAsync(Caller.Service, "update vox.turns set end_to_end_ms = $2, model = 'late' where conversation_id = $1", Parameter.Uuid(late), Parameter.Integer(ms)));
                     var orphan = Any();
                     await AgainAsync(() => db.ExecuteAsync(
                         Caller.Service, "update vox.conversations set user_id = $2 where id = $1 and user_id is null", Parameter.Uuid(orphan), Parameter.Uuid(users[0].UserId)));
@@ -251,7 +255,8 @@ public sealed class UsageTests(TestCluster cluster)
         Guid Any() => mine[random.Next(mine.Count)].Id;
     }
 
-    // An owner changes the conversation before its turns, everybody else the turns first: now and then one of the two is undone and told to try again.
+    // An owner's change, and re-pricing where a turn is charged for the first time meanwhile, lock the conversation before its turns, everybody else
+    // the turns first: now and then one of the two is undone and told to try again, which adds nothing twice.
     private static async Task AgainAsync(Func<Task> work)
     {
         while (true)
@@ -269,8 +274,12 @@ public sealed class UsageTests(TestCluster cluster)
 
     private static NewTurn Turn(Random random, DateTimeOffset at) => new()
     {
-        Role = TurnRole.Assistant, StartedAt = random.Next(3) == 0 ? null : at.AddMinutes(random.Next(3_000)), Model = random.Next(2) == 0 ? "gpt-realtime" : null,
-        InputTokens = random.Next(1_000), OutputTokens = random.Next(100), EndToEndMs = random.Next(4) == 0 ? null : random.Next(5_000),
+        Role = TurnRole.Assistant,
+        StartedAt = random.Next(3) == 0 ? null : at.AddMinutes(random.Next(3_000)),
+        Model = random.Next(2) == 0 ? "gpt-realtime" : null,
+        InputTokens = random.Next(1_000),
+        OutputTokens = random.Next(100),
+        EndToEndMs = random.Next(4) == 0 ? null : random.Next(5_000),
     };
 
     private static async Task FoldAsync(TestDatabase db, int times)

@@ -197,7 +197,7 @@ public sealed class AnswersTests(TestCluster cluster)
                 "post /v1/conversations/{id}/participants/{participant_id}/leave", "post /v1/conversations/{id}/function-calls",
                 "post /v1/conversations/{id}/function-calls/{call_id}/finish", "put /v1/conversations/{id}/state",
                 "post /v1/conversations/{id}/state", "post /v1/conversations/{id}/activate", "post /v1/conversations/{id}/end",
-                "get /v1/conversations/{id}/context", "post /v1/capture/openai", "get /v1/prices", "get /health", "get /ready",
+                "get /v1/conversations/{id}/context", "post /v1/capture/openai", "post /v1/realtime/sessions", "get /v1/prices", "get /health", "get /ready",
                 "get /v1/budgets", "get /v1/budgets/position", "get /v1/budgets/window", "put /v1/budgets/window", "put /v1/budgets/tiers/{tier}",
                 "put /v1/budgets/users/{id}", "delete /v1/budgets/users/{id}", "put /v1/budgets/users/{id}/override",
                 "delete /v1/budgets/users/{id}/override", "get /v1/alerts", "post /v1/alerts/{id}/acknowledge", "get /v1/alerts/rules",
@@ -224,7 +224,7 @@ public sealed class AnswersTests(TestCluster cluster)
         turn.GetProperty("confidence").GetProperty("enum").EnumerateArray().Select(t => t.GetString()).ShouldBe(["HIGH", "MEDIUM", "LOW", null]);
         schemas.GetProperty("Conversation").GetProperty("properties").GetProperty("cost_usd").GetProperty("type").GetString().ShouldBe("string");
         document["tags"].EnumerateArray().Select(tag => tag.GetProperty("name").GetString())
-            .ShouldBe(["conversations", "turns", "participants", "functionCalls", "capture", "prices", "budgets", "alerts", "health", "ready"], ignoreOrder: true);
+            .ShouldBe(["conversations", "turns", "participants", "functionCalls", "capture", "realtime", "prices", "budgets", "alerts", "health", "ready"], ignoreOrder: true);
         schemas.GetProperty("ErrorBody").GetProperty("properties").EnumerateObject().Select(p => p.Name).ShouldBe(["code", "message", "details", "hint"]);
         var text = document.Body.ToString();
         text.ShouldNotContain("rawText");

@@ -1067,11 +1067,13 @@ begin
   select p.month, p.limit_usd, p.alert_ratio, p.on_exceed, p.spent_usd, p.reserved_usd into stand
   from vox.budget_positions p where p.user_id = payer;
   if not found then
-    -- Known only by their token so far, and so of the tier that users begin with.
-    select vox_private.budget_month(pg_catalog.now()) as month, b.limit_usd, b.alert_ratio, b.on_exceed, 0::numeric as spent_usd,
-      s.reserved_usd
+    -- Known only by their token so far, or deleted: the tier that users begin with.
+    select w.month, b.limit_usd, b.alert_ratio, b.on_exceed, coalesce(m.amount_usd, 0) as spent_usd, s.reserved_usd
     into stand
-    from vox.reserved_spend s left join vox.budgets b on b.tier = 'free'
+    from vox.reserved_spend s
+    cross join (select vox_private.budget_month(pg_catalog.now()) as month) w
+    left join vox.monthly_spend m on m.user_id = payer and m.month = w.month
+    left join vox.budgets b on b.tier = 'free'
     where s.user_id = payer;
   end if;
 

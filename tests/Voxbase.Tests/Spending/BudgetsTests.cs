@@ -144,6 +144,21 @@ public sealed class BudgetsTests(TestCluster cluster)
         (await db.Budgets.CheckAsServiceAsync(Guid.CreateVersion7(), Cancel)).ShouldBeNull("nobody pays for what nobody knows");
     }
 
+    [Fact]
+    public async Task Who_is_not_in_the_book_of_users_is_held_to_the_first_tier()
+    {
+        await using var db = await cluster.DatabaseAsync();
+        await db.Budgets.SetAsync(Caller.Service, UserTier.Free, new BudgetChange { LimitUsd = 2 }, Cancel);
+        var (unknown, deleted) = (Guid.CreateVersion7(), await db.NewUserAsync());
+        await db.Budgets.ReserveAsync(unknown, Guid.CreateVersion7(), Cancel);
+        await db.Budgets.ReserveAsync(unknown, Guid.CreateVersion7(), Cancel);
+        await ShouldFailAsync(db.Budgets.ReserveAsync(unknown, Guid.CreateVersion7(), Cancel), "budget_exceeded");
+
+        await db.ChargeAsync(await db.CallAsync(deleted), 2);
+        await db.ExecuteAsync(Caller.Service, "update vox.users set deleted_at = now() where id = $1", Parameter.Uuid(deleted.UserId));
+        await ShouldFailAsync(db.Budgets.ReserveAsync(deleted.UserId!.Value, Guid.CreateVersion7(), Cancel), "budget_exceeded");
+    }
+
     // The month of a charge is that of its time; what a call holds is its user's, whatever the month.
     [Fact]
     public async Task A_call_across_a_month_boundary_is_charged_in_both_and_keeps_what_it_holds()

@@ -69,7 +69,7 @@ internal static class Spent
         full join (
           select user_id, vox_private.budget_month(charged_at) as month,
             row(coalesce(sum(amount_usd), 0)::numeric(18,9),
-              coalesce(sum(quantity) filter (where meter like '%.input.%' or meter like '%.output.%'), 0)::numeric(18,6),
+              coalesce(sum(quantity - coalesce(before_quantity, 0)) filter (where meter like '%.input.%' or meter like '%.output.%'), 0)::numeric(18,6),
               count(distinct conversation_id)::integer)::text as sums
           from vox.charges where user_id is not null group by 1, 2
         ) c using (user_id, month)

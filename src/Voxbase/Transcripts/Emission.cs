@@ -258,7 +258,7 @@ internal static class Emission
 
     private static void Note(in TextEdit edit, ref string reason, ref Confidence confidence, ref double relevance)
     {
-        reason = reason.Length == 0 || reason == CorrectionReasons.Filler ? edit.Reason : reason;
+        reason = reason is "" or CorrectionReasons.Filler or CorrectionReasons.Casing ? edit.Reason : reason;
         confidence = edit.Confidence < confidence ? edit.Confidence : confidence;
         relevance = Math.Max(relevance, edit.Relevance);
     }

@@ -24,6 +24,9 @@ internal static class LexiconMatcher
     private const float Furthest = .17f;
     private const int LongestWindow = 4;
 
+    // Farther than any: a term that takes in more than what lacks a capital comes first.
+    private const float OnlyCapitals = 1;
+
     public static void Find(TurnText turn, TermIndex index, MatchBuffers buffers, string reason, float relevance)
     {
         if (index.Count == 0 || turn.Count == 0)
@@ -99,7 +102,7 @@ internal static class LexiconMatcher
                 for (var k = i; k <= last; k++)
                     buffers.Locked[k] = Math.Max(buffers.Locked[k], (byte)(term.Words.Length > 1 ? 2 : 1));
                 if (!index.IsPhrases && IsPlainCase(turn, i, last) && !IsOrdinary(turn, i, last) && char.IsUpper(term.Surface[0]))
-                    matches.Add(new Match(i, last, term, 0, Confidence.High));
+                    matches.Add(new Match(i, last, term, OnlyCapitals, Confidence.High));
             }
         }
     }
@@ -363,7 +366,7 @@ internal static class LexiconMatcher
                 free = matches[n].Last < match.First || matches[n].First > match.Last;
             if (!free)
                 continue;
-            turn.Replace(match.First, match.Last, SurfaceOf(turn, match), match.Distance == 0 && IsExact(turn, match) ? CorrectionReasons.Casing : reason, match.Confidence, relevance);
+            turn.Replace(match.First, match.Last, SurfaceOf(turn, match), IsExact(turn, match) ? CorrectionReasons.Casing : reason, match.Confidence, relevance);
         }
     }
 

@@ -574,6 +574,7 @@ begin
   update vox.function_calls set user_id = new.user_id where conversation_id = new.id and user_id is null;
   update vox.usage_events set user_id = new.user_id where conversation_id = new.id and user_id is null;
   update vox.provider_events set user_id = new.user_id where conversation_id = new.id and user_id is null;
+  update vox.charges set user_id = new.user_id where conversation_id = new.id and user_id is null;
   return null;
 end
 $function$;

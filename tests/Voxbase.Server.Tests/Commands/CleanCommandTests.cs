@@ -12,11 +12,11 @@ public sealed class CleanCommandTests
             {"id": "1", "raw": "Welcome to Zephanta, what is your role?", "conversation": "c", "turn": 1, "speaker": "agent"}
             {"id": "2", "raw": "um I run the zefanta office", "conversation": "c", "turn": 2, "speaker": "user"}
             {"id": "3", "raw": "um the zefanta office", "conversation": "d"}
-            {"id": "4", "raw": "I'm the vector of marketing", "window": [{"speaker": "agent", "text": "What is your role?", "trusted": true}], "lexicon": []}
+            {"id": "4", "raw": "I'm the vector of operations", "window": [{"speaker": "agent", "text": "What is your role?", "trusted": true}], "lexicon": []}
             """;
         var ran = (await Program.RunAsync([], turns, "clean", "--jsonl", "-", "--level", "full", "--lang", "en")).Succeeded();
         ran.JsonLines.Select(line => line.GetProperty("cleaned").GetString()).ShouldBe(
-            ["Welcome to Zephanta, what is your role?", "I run the Zephanta office", "the zefanta office", "I'm the Director of marketing"]);
+            ["Welcome to Zephanta, what is your role?", "I run the Zephanta office", "the zefanta office", "I'm the Director of operations"]);
         var name = ran.JsonLines[1].GetProperty("corrections").EnumerateArray().Last();
         name.GetProperty("reason").GetString().ShouldBe("lexicon");
         name.GetProperty("original").GetString().ShouldBe("zefanta");

@@ -86,7 +86,8 @@ internal static class ReplayCommand
                 output.Error.WriteLine($"warning {file}: {result.MalformedCount - result.Malformed.Count} more lines skipped", new Style(Color.Yellow));
             foreach (var (provider, model) in new[] { (result.Conversation.LlmProvider, result.Conversation.LlmModel), (result.Conversation.AsrProvider, result.Conversation.AsrModel) })
             {
-                if (ModelShutdowns.Find(provider, model) is { } shutdown)
+                // For a person; a program asks `prices check`.
+                if (!asJson && ModelShutdowns.Find(provider, model) is { } shutdown)
                     output.Error.WriteLine($"warning {file}: {Plain.Text(model)} is switched off on {shutdown.On:yyyy-MM-dd}{(shutdown.Replacement is { } instead ? $"; use {instead}" : "")}", new Style(Color.Yellow));
             }
 

@@ -25,7 +25,8 @@ internal static class CaptureRows
         order by ordinal
         """;
 
-    // What a cleaner or the application added to a turn stays as it is.
+    // What a cleaner or the application added to a turn stays as it is. What capture itself said of it before is said anew: a
+    // commit in the middle of a call may know less than the next.
     public const string TurnsSql =
         """
         insert into vox.turns (
@@ -57,7 +58,9 @@ internal static class CaptureRows
           output_text_tokens = excluded.output_text_tokens, output_audio_tokens = excluded.output_audio_tokens,
           asr_ms = excluded.asr_ms, llm_first_token_ms = excluded.llm_first_token_ms, tts_first_byte_ms = excluded.tts_first_byte_ms,
           end_to_end_ms = excluded.end_to_end_ms, audio_duration_ms = excluded.audio_duration_ms,
-          metadata = turns.metadata || excluded.metadata
+          metadata = (turns.metadata - array[
+            'deleted', 'truncated_ms', 'heard_unknown', 'audio_start_ms', 'audio_end_ms', 'transcription_failed', 'cached_split'
+          ]) || excluded.metadata
         """;
 
     public const string FunctionCallsSql =
@@ -241,6 +244,7 @@ internal static class CaptureRows
         return responseId is null ? null : TurnId(conversationId, reader.ResponseRecord(responseId)?.TurnItemId);
     }
 
+    // Its keys are those that TurnsSql says anew.
     private static string Metadata(CapturedTurn turn)
     {
         var facts = new Dictionary<string, object>();

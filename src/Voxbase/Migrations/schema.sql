@@ -428,11 +428,36 @@ CREATE OR REPLACE FUNCTION vox_private.charges_moved()
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO ''
+ SET enable_seqscan TO 'off'
 AS $function$
+declare
+  zone text;
+  day integer;
 begin
-  perform vox_private.recount_spend(array(
-    select o.user_id from charges_before o where o.user_id is not null
-    union select n.user_id from charges_after n where n.user_id is not null));
+  select w.time_zone, w.first_day into zone, day from vox.budget_window w;
+
+  insert into vox.monthly_spend as m (user_id, month, amount_usd, tokens, conversations)
+  select d.user_id, d.month, sum(d.sign * d.amount_usd), sum(d.sign * d.tokens), sum(d.sign)
+  from (
+    select c.sign, c.user_id, c.conversation_id, vox_private.month_of(c.charged_at, zone, day) as month,
+      coalesce(sum(c.amount_usd), 0) as amount_usd,
+      coalesce(sum(c.quantity - coalesce(c.before_quantity, 0)) filter (where c.meter like '%.input.%' or c.meter like '%.output.%'), 0) as tokens
+    from (
+      select -1 as sign, b.user_id, b.conversation_id, b.charged_at, b.amount_usd, b.quantity, b.before_quantity, b.meter from charges_before b
+      union all
+      select 1, a.user_id, a.conversation_id, a.charged_at, a.amount_usd, a.quantity, a.before_quantity, a.meter from charges_after a
+    ) c
+    where c.user_id is not null
+    group by c.sign, c.user_id, c.conversation_id, 4
+  ) d
+  group by d.user_id, d.month
+  having sum(d.sign * d.amount_usd) <> 0 or sum(d.sign * d.tokens) <> 0 or sum(d.sign) <> 0
+  order by d.user_id, d.month
+  on conflict (user_id, month) do update set
+    amount_usd = m.amount_usd + excluded.amount_usd,
+    tokens = m.tokens + excluded.tokens,
+    conversations = m.conversations + excluded.conversations,
+    updated_at = pg_catalog.now();
   return null;
 end
 $function$;

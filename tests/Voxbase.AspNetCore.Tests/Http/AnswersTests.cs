@@ -265,7 +265,7 @@ public sealed class AnswersTests(TestCluster cluster)
         var turn = schemas.GetProperty("NewTurn").GetProperty("properties");
         turn.GetProperty("raw_text").GetProperty("type").EnumerateArray().Select(t => t.GetString()).ShouldBe(["null", "string"]);
         turn.GetProperty("input_tokens").GetProperty("type").EnumerateArray().Select(t => t.GetString()).ShouldBe(["null", "integer"]);
-        turn.GetProperty("confidence").GetProperty("enum").EnumerateArray().Select(t => t.GetString()).ShouldBe(["HIGH", "MEDIUM", "LOW", null]);
+        turn.GetProperty("confidence").GetProperty("enum").EnumerateArray().Select(t => t.GetString()).ShouldBe(["LOW", "MEDIUM", "HIGH", null]);
         schemas.GetProperty("Conversation").GetProperty("properties").GetProperty("cost_usd").GetProperty("type").GetString().ShouldBe("string");
         document["tags"].EnumerateArray().Select(tag => tag.GetProperty("name").GetString())
             .ShouldBe(["conversations", "turns", "participants", "functionCalls", "capture", "realtime", "livekit", "prices", "usage", "budgets", "alerts", "health", "ready"], ignoreOrder: true);

@@ -28,7 +28,7 @@ public sealed class BadRequestsTests(TestCluster cluster)
     [InlineData("{\"role\":\"User\"}", "input_invalid", "$.role must be one of")]
     [InlineData("{\"role\":0}", "input_invalid", "$.role must be one of")]
     [InlineData("{\"role\":\"user,tool\"}", "input_invalid", "$.role must be one of")]
-    [InlineData("{\"role\":\"user\",\"confidence\":\"high\"}", "input_invalid", "$.confidence must be one of HIGH, MEDIUM, LOW")]
+    [InlineData("{\"role\":\"user\",\"confidence\":\"high\"}", "input_invalid", "$.confidence must be one of LOW, MEDIUM, HIGH")]
     [InlineData("{\"role\":\"user\",\"rawtext\":\"x\"}", "field_unknown", "'rawtext'")]
     [InlineData("{\"role\":\"user\",\"RawText\":\"x\"}", "field_unknown", "'RawText'")]
     [InlineData("{\"role\":\"user\",\"sequence_number\":7}", "field_unknown", "'sequence_number'")]

@@ -61,7 +61,8 @@ public sealed class ReplayCommandTests(SharedHome shared)
         ran.Output.ShouldContain("2 interrupted");
         ran.Output.ShouldContain("✂");
         ran.Output.ShouldNotContain("\u001b");
-        ran.Error.ShouldBeEmpty();
+        ran.Error.ShouldNotContain("\u001b");
+        ran.Error.Trim().Split('\n').ShouldHaveSingleItem().ShouldContain("gpt-realtime is switched off on 2027-01-20");
     }
 
     [Fact]

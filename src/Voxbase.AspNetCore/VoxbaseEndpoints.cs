@@ -5,8 +5,8 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Voxbase.Capture;
 using Voxbase.Data;
-using Voxbase.Sideband;
 using Voxbase.LiveKit;
+using Voxbase.Sideband;
 
 namespace Voxbase.AspNetCore;
 

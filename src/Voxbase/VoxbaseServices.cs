@@ -3,8 +3,8 @@ using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
 using Voxbase.Capture;
 using Voxbase.Data;
-using Voxbase.Sideband;
 using Voxbase.LiveKit;
+using Voxbase.Sideband;
 
 namespace Voxbase;
 

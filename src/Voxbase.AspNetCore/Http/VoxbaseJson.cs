@@ -2,8 +2,8 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Voxbase.Capture;
-using Voxbase.Sideband;
 using Voxbase.LiveKit;
+using Voxbase.Sideband;
 
 namespace Voxbase.AspNetCore;
 

@@ -231,7 +231,8 @@ public sealed class UsageTests(TestCluster cluster)
                         Cancel));
                     break;
                 case 6:
-                    await db.Conversations.EndAsync(Caller.Service, Any(), "done", cancellationToken: Cancel);
+                    var ended = Any();
+                    await AgainAsync(() => db.Conversations.EndAsync(Caller.Service, ended, "done", cancellationToken: Cancel));
                     break;
                 case 7:
                     // What came late: a latency, a model, an owner for a call of nobody.
@@ -242,9 +243,10 @@ public sealed class UsageTests(TestCluster cluster)
                         Caller.Service, "update vox.conversations set user_id = $2 where id = $1 and user_id is null", Parameter.Uuid(orphan), Parameter.Uuid(users[0].UserId)));
                     break;
                 default:
-                    await db.ExecuteAsync(
+                    var (used, tokens) = (Any(), random.Next(500));
+                    await AgainAsync(() => db.ExecuteAsync(
                         Caller.Service, "insert into vox.usage_events (conversation_id, event_type, input_tokens, model, at) values ($1, 'response', $2, 'gpt-realtime', $3)",
-                        Parameter.Uuid(Any()), Parameter.Integer(random.Next(500)), Parameter.Time(at));
+                        Parameter.Uuid(used), Parameter.Integer(tokens), Parameter.Time(at)));
                     await AgainAsync(() => db.ExecuteAsync(Caller.Service, "delete from vox.conversations c where id = $1 and not exists (select from vox.charges x where x.conversation_id = c.id)", Parameter.Uuid(mine[^1].Id)));
                     if ((bool)(await db.ScalarAsync(Caller.Service, "select not exists (select from vox.conversations where id = $1)", Parameter.Uuid(mine[^1].Id)))!)
                         mine.RemoveAt(mine.Count - 1);

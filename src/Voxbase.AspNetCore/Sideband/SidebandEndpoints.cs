@@ -35,7 +35,7 @@ internal sealed class SidebandEndpoints(IncomingCalls incoming, Sidebands sideba
                 Errors =
                 [
                     SidebandErrors.WebhookRefused, SidebandErrors.WebhookInvalid, SidebandErrors.WebhookUnavailable, SidebandErrors.CallIdInvalid,
-                    SidebandErrors.Refused, SidebandErrors.Unreachable, SidebandErrors.KeyMissing, HttpErrors.BodyTooLarge,
+                    ProviderErrors.Refused, ProviderErrors.Unavailable, ProviderErrors.NotConfigured, HttpErrors.BodyTooLarge,
                 ],
             });
         routes.At("/v1/realtime/calls/{call_id}/attach")
@@ -47,7 +47,7 @@ internal sealed class SidebandEndpoints(IncomingCalls incoming, Sidebands sideba
                 Errors =
                 [
                     SidebandErrors.CallIdInvalid, SidebandErrors.CallNotFound, SidebandErrors.ConversationOver, SidebandErrors.AttachedElsewhere,
-                    SidebandErrors.KeyMissing, SidebandErrors.Refused, SidebandErrors.Unreachable, CaptureErrors.CallerRefused,
+                    ProviderErrors.NotConfigured, ProviderErrors.Refused, ProviderErrors.Unavailable, CaptureErrors.CallerRefused,
                     ConversationErrors.NotFound, ConversationErrors.SessionTaken,
                 ],
             });

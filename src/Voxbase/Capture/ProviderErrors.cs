@@ -21,7 +21,7 @@ public static class ProviderErrors
     public static ErrorCode Refused { get; } = new(
         "provider_refused", ErrorKind.Unavailable,
         "The provider refuses this server: a wrong key, no right to the model, or a limit of its account.",
-        "Check OpenAi.ApiKey and the account's limits at the provider; after a rate limit, try again later.");
+        "Check OpenAi.ApiKey, the account's limits at the provider and, for incoming calls, OpenAi.AcceptRealtime and OpenAi.AcceptLive; after a rate limit, try again later.");
 
     /// <summary>No answer.</summary>
     public static ErrorCode Unavailable { get; } = new(

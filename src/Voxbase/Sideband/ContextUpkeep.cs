@@ -193,7 +193,7 @@ public sealed class ContextUpkeep
                     break;
                 case "error" when Text(root, "error", "event_id") is { } about:
                     if (awaited.TryGetValue(about, out var refused))
-                        refused.TrySetException(SidebandErrors.Refused.With("The provider refused an event of the context's upkeep.", Text(root, "error", "code")));
+                        refused.TrySetException(ProviderErrors.Refused.With("The provider refused an event of the context's upkeep.", Text(root, "error", "code")));
                     break;
                 case "conversation.item.added" or "conversation.item.created" when Text(root, "item", "id") is { } itemId:
                     Complete($"item:{itemId}", default);

@@ -33,7 +33,7 @@ public sealed class IncomingCalls(
     /// <param name="cancellationToken">Stops; the provider delivers it again.</param>
     /// <exception cref="VoxbaseException">
     /// <c>webhook_unavailable</c>, <c>webhook_refused</c>, <c>webhook_invalid</c>, <c>call_id_invalid</c>: nothing has changed.
-    /// <c>openai_refused</c>, <c>openai_unreachable</c>, or what admission says: the conversation is pending, and the next delivery tries
+    /// <c>provider_refused</c>, <c>provider_unavailable</c>, or what admission says: the conversation is pending, and the next delivery tries
     /// to accept the call again.
     /// </exception>
     public async Task<IncomingCall> ReceiveAsync(WebhookHeaders headers, ReadOnlyMemory<byte> body, CancellationToken cancellationToken = default)

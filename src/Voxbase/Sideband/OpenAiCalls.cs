@@ -3,6 +3,7 @@ using System.Net;
 using System.Net.Http.Headers;
 using System.Net.WebSockets;
 using System.Text;
+using Voxbase.Capture;
 
 namespace Voxbase.Sideband;
 
@@ -18,12 +19,12 @@ public sealed class OpenAiCalls : IDisposable
     public OpenAiCalls(VoxbaseOptions options) => this.options = options.OpenAi;
 
     /// <summary>Answers an incoming call with this configuration of the session, a JSON object.</summary>
-    /// <exception cref="VoxbaseException"><c>openai_key_missing</c>, <c>call_not_found</c>, <c>openai_refused</c>, <c>openai_unreachable</c>.</exception>
+    /// <exception cref="VoxbaseException"><c>provider_not_configured</c>, <c>call_not_found</c>, <c>provider_refused</c>, <c>provider_unavailable</c>.</exception>
     public Task AcceptAsync(ProviderCall call, string session, CancellationToken cancellationToken = default) =>
         PostAsync(call, "accept", call.IsLive ? $$"""{"session":{{session}}}""" : session, cancellationToken);
 
     /// <summary>Hangs up; a call that is over already is no error.</summary>
-    /// <exception cref="VoxbaseException"><c>openai_key_missing</c>, <c>openai_refused</c>, <c>openai_unreachable</c>.</exception>
+    /// <exception cref="VoxbaseException"><c>provider_not_configured</c>, <c>provider_refused</c>, <c>provider_unavailable</c>.</exception>
     public async Task HangUpAsync(ProviderCall call, CancellationToken cancellationToken = default)
     {
         try
@@ -37,7 +38,7 @@ public sealed class OpenAiCalls : IDisposable
     }
 
     /// <summary>Attaches to a running call. Whoever gets the socket disposes it.</summary>
-    /// <exception cref="VoxbaseException"><c>openai_key_missing</c>, <c>call_not_found</c>, <c>openai_refused</c>, <c>openai_unreachable</c>.</exception>
+    /// <exception cref="VoxbaseException"><c>provider_not_configured</c>, <c>call_not_found</c>, <c>provider_refused</c>, <c>provider_unavailable</c>.</exception>
     internal async Task<ClientWebSocket> AttachAsync(ProviderCall call, CancellationToken cancellationToken)
     {
         var socket = new ClientWebSocket();
@@ -59,7 +60,7 @@ public sealed class OpenAiCalls : IDisposable
             var status = socket.HttpStatusCode;
             socket.Dispose();
             cancellationToken.ThrowIfCancellationRequested();
-            throw status == 0 ? SidebandErrors.Unreachable.With("The sideband cannot be reached.", inner: e) : ErrorOf(call, status, e);
+            throw status == 0 ? ProviderErrors.Unavailable.With("The sideband cannot be reached.", inner: e) : ErrorOf(call, status, e);
         }
         catch
         {
@@ -89,13 +90,13 @@ public sealed class OpenAiCalls : IDisposable
         catch (Exception e) when (e is HttpRequestException or OperationCanceledException)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            throw SidebandErrors.Unreachable.With($"OpenAI did not answer to {action}.", inner: e);
+            throw ProviderErrors.Unavailable.With($"OpenAI did not answer to {action}.", inner: e);
         }
 
         throw ErrorOf(call, status, null);
     }
 
-    private string Key() => options.ApiKey ?? throw SidebandErrors.KeyMissing.With("OpenAi.ApiKey is not set.");
+    private string Key() => options.ApiKey ?? throw ProviderErrors.NotConfigured.With("OpenAi.ApiKey is not set.");
 
     // Not what the provider says beyond its status: an error may quote what was sent.
     private static VoxbaseException ErrorOf(ProviderCall call, HttpStatusCode status, Exception? inner)
@@ -105,8 +106,8 @@ public sealed class OpenAiCalls : IDisposable
         {
             HttpStatusCode.NotFound or HttpStatusCode.Gone => SidebandErrors.CallNotFound.With($"OpenAI has no call {call.Id}.", details, inner),
             >= HttpStatusCode.InternalServerError or HttpStatusCode.TooManyRequests or HttpStatusCode.RequestTimeout =>
-                SidebandErrors.Unreachable.With($"OpenAI answered with {details}.", details, inner),
-            _ => SidebandErrors.Refused.With($"OpenAI answered with {details}.", details, inner),
+                ProviderErrors.Unavailable.With($"OpenAI answered with {details}.", details, inner),
+            _ => ProviderErrors.Refused.With($"OpenAI answered with {details}.", details, inner),
         };
     }
 }

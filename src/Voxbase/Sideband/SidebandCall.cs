@@ -249,7 +249,7 @@ internal sealed class SidebandCall : IRunningCall
             }
             catch (VoxbaseException e)
             {
-                if (e.Error != SidebandErrors.Unreachable || time.GetElapsedTime(since) >= options.ReattachFor)
+                if (e.Error != ProviderErrors.Unavailable || time.GetElapsedTime(since) >= options.ReattachFor)
                 {
                     endReason ??= cut.IsClean ? EndReasons.UpstreamClosed : EndReasons.UpstreamLost;
                     return null;

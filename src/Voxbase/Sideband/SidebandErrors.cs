@@ -21,12 +21,6 @@ public static class SidebandErrors
         "Webhooks of OpenAI cannot be believed, because their secret is not configured.",
         "Set OpenAi.WebhookSecret to the secret of the endpoint (whsec_…).");
 
-    /// <summary>No key, no calls.</summary>
-    public static ErrorCode KeyMissing { get; } = new(
-        "openai_key_missing", ErrorKind.Unavailable,
-        "OpenAI cannot be called, because no API key is configured.",
-        "Set OpenAi.ApiKey to a key of the project that the calls belong to.");
-
     /// <summary>The provider does not have the call.</summary>
     public static ErrorCode CallNotFound { get; } = new(
         "call_not_found", ErrorKind.NotFound,
@@ -50,16 +44,4 @@ public static class SidebandErrors
         "call_attached_elsewhere", ErrorKind.Conflict,
         "Another server records this call.",
         "Nothing needs to be done: the call is recorded once, by whoever attached first.");
-
-    /// <summary>The provider said no.</summary>
-    public static ErrorCode Refused { get; } = new(
-        "openai_refused", ErrorKind.Unavailable,
-        "OpenAI refused a request that Voxbase made for a call.",
-        "Details has its status. 401 and 403: check OpenAi.ApiKey. 400: check OpenAi.AcceptRealtime and OpenAi.AcceptLive.");
-
-    /// <summary>The provider did not answer.</summary>
-    public static ErrorCode Unreachable { get; } = new(
-        "openai_unreachable", ErrorKind.Unavailable,
-        "OpenAI cannot be reached, or is out of order.",
-        "Check OpenAi.BaseUrl and the way to it; the same request may succeed later.");
 }

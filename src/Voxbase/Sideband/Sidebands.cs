@@ -88,7 +88,7 @@ public sealed class Sidebands : IAsyncDisposable
     /// <param name="cancellationToken">Stops attaching; what is attached stays.</param>
     /// <exception cref="VoxbaseException">
     /// <c>call_id_invalid</c>, <c>capture_refused</c>, <c>conversation_not_found</c>, <c>conversation_over</c>, <c>session_taken</c>,
-    /// <c>call_not_found</c>, <c>call_attached_elsewhere</c>, <c>openai_key_missing</c>, <c>openai_refused</c>, <c>openai_unreachable</c>, or
+    /// <c>call_not_found</c>, <c>call_attached_elsewhere</c>, <c>provider_not_configured</c>, <c>provider_refused</c>, <c>provider_unavailable</c>, or
     /// what admission says. Nothing has changed.
     /// </exception>
     public async Task<Conversation> AttachAsync(

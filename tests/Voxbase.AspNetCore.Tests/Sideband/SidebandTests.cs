@@ -313,13 +313,13 @@ public sealed class SidebandTests(TestCluster cluster)
         await using (var bed = await Bed.StartAsync(cluster, options => options.OpenAi.ApiKey = null))
         {
             using var client = bed.Api.As(await bed.Api.Database.NewUserAsync());
-            (await client.PostAsync("/v1/realtime/calls/rtc_1/attach")).ShouldFail(503, "openai_key_missing");
+            (await client.PostAsync("/v1/realtime/calls/rtc_1/attach")).ShouldFail(503, "provider_not_configured");
         }
 
         await using (var bed = await Bed.StartAsync(cluster, options => options.OpenAi.ApiKey = "sk-of-another-project"))
         {
             using var client = bed.Api.As(await bed.Api.Database.NewUserAsync());
-            (await client.PostAsync("/v1/realtime/calls/rtc_1/attach")).ShouldFail(503, "openai_refused");
+            (await client.PostAsync("/v1/realtime/calls/rtc_1/attach")).ShouldFail(503, "provider_refused");
             bed.Api.Logs.From(Microsoft.Extensions.Logging.LogLevel.Trace).ShouldAllBe(line => !line.Contains("sk-of", StringComparison.Ordinal));
             (await bed.Api.Database.ScalarAsync(Caller.Service, "select count(*) from vox.conversations")).ShouldBe(0L);
         }
@@ -328,7 +328,7 @@ public sealed class SidebandTests(TestCluster cluster)
         {
             bed.OpenAi.IsDown = true;
             using var client = bed.Api.As(await bed.Api.Database.NewUserAsync());
-            (await client.PostAsync("/v1/realtime/calls/rtc_1/attach")).ShouldFail(503, "openai_unreachable");
+            (await client.PostAsync("/v1/realtime/calls/rtc_1/attach")).ShouldFail(503, "provider_unavailable");
             (await bed.Api.Database.ScalarAsync(Caller.Service, "select count(*) from vox.conversations")).ShouldBe(0L);
         }
     }

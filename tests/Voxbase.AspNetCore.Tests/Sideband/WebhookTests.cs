@@ -170,7 +170,7 @@ public sealed class WebhookTests(TestCluster cluster)
         });
         var body = Event("live.transport.incoming", "session_id", "live_u1");
 
-        (await PostAsync(api, body)).ShouldFail(503, "openai_unreachable");
+        (await PostAsync(api, body)).ShouldFail(503, "provider_unavailable");
         (await api.Database.ScalarAsync(Caller.Service, "select status::text from vox.conversations")).ShouldBe("pending");
         openai.Answers = HttpStatusCode.OK;
         (await PostAsync(api, body)).ShouldBe(200);

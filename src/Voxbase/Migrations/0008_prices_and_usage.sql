@@ -153,7 +153,7 @@ begin
 end
 $$;
 
--- The functions below are those of 0003 with usage_stale added.
+-- The functions below are those of 0003 with usage_stale added; turns_added follows in 0010, which changes it further.
 
 create or replace function vox_private.conversation_moving() returns trigger
 language plpgsql set search_path = '' as
@@ -191,59 +191,6 @@ begin
   new.usage_stale := true;
   new.updated_at := pg_catalog.now();
   return new;
-end
-$$;
-
-create or replace function vox_private.turns_added() returns trigger
-language plpgsql security definer set search_path = '' set enable_seqscan = off as
-$$
-declare
-  gap boolean;
-begin
-  with added as (
-    select
-      conversation_id,
-      count(*) as turns,
-      max(sequence_number) as last_sequence,
-      coalesce(sum(input_tokens), 0) as input_tokens,
-      coalesce(sum(output_tokens), 0) as output_tokens,
-      coalesce(sum(cached_tokens), 0) as cached_tokens,
-      coalesce(sum(processing_ms), 0) as processing_ms,
-      coalesce(sum(end_to_end_ms), 0) as latency_ms,
-      count(end_to_end_ms) as latency_count,
-      count(*) filter (where confidence = 'HIGH') as high,
-      count(*) filter (where confidence = 'MEDIUM') as medium,
-      count(*) filter (where confidence = 'LOW') as low,
-      count(*) filter (where interrupted) as interruptions
-    from added_turns
-    group by conversation_id
-  ), counted as (
-    update vox.conversations c set
-      turn_count = c.turn_count + a.turns,
-      last_sequence = greatest(c.last_sequence, a.last_sequence),
-      input_tokens = c.input_tokens + a.input_tokens,
-      output_tokens = c.output_tokens + a.output_tokens,
-      cached_tokens = c.cached_tokens + a.cached_tokens,
-      processing_ms = c.processing_ms + a.processing_ms,
-      latency_ms = c.latency_ms + a.latency_ms,
-      latency_count = c.latency_count + a.latency_count,
-      confidence_high_count = c.confidence_high_count + a.high,
-      confidence_medium_count = c.confidence_medium_count + a.medium,
-      confidence_low_count = c.confidence_low_count + a.low,
-      interruption_count = c.interruption_count + a.interruptions,
-      usage_stale = true,
-      updated_at = pg_catalog.now()
-    from added a
-    where c.id = a.conversation_id
-    returning c.turn_count <> c.last_sequence as gap
-  )
-  select bool_or(counted.gap) into gap from counted;
-  if gap then
-    raise exception 'turns must be numbered from 1 without a gap'
-      using errcode = 'check_violation', constraint = 'turns_sequence_gapless', schema = 'vox', table = 'turns',
-        hint = 'Leave sequence_number out: the database gives the next one.';
-  end if;
-  return null;
 end
 $$;
 
@@ -368,20 +315,6 @@ end
 $$;
 
 -- Charges were left behind when a conversation of nobody got an owner, who then did not see what it cost.
-create or replace function vox_private.conversation_owner_changed() returns trigger
-language plpgsql security definer set search_path = '' as
-$$
-begin
-  update vox.participants set owner_id = new.user_id where conversation_id = new.id and owner_id is null;
-  update vox.turns set user_id = new.user_id where conversation_id = new.id and user_id is null;
-  update vox.function_calls set user_id = new.user_id where conversation_id = new.id and user_id is null;
-  update vox.usage_events set user_id = new.user_id where conversation_id = new.id and user_id is null;
-  update vox.provider_events set user_id = new.user_id where conversation_id = new.id and user_id is null;
-  update vox.charges set user_id = new.user_id where conversation_id = new.id and user_id is null;
-  return null;
-end
-$$;
-
 -- 4. Rollups -----------------------------------------------------------------------------------------------------------------
 --
 -- What a conversation contributes is a set of parts, all of them additive: a count, a quantity and money under one key. A fold takes a

@@ -1,5 +1,4 @@
 using System.ClientModel;
-using System.Diagnostics;
 using System.Text.Json;
 using OpenAI.Realtime;
 using Voxbase.Testing;
@@ -11,34 +10,17 @@ namespace Voxbase.AspNetCore.Tests.Capture;
 /// <summary>OpenAI's own clients, unmodified, each hold a whole conversation through the relay.</summary>
 public sealed class OfficialClientsTests(TestCluster cluster)
 {
-    private static readonly string Npm = Path.Combine(CommittedFile.Root, "tests/Voxbase.AspNetCore.Tests/npm");
-
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     [Fact]
     public async Task The_npm_client_holds_a_conversation()
     {
-        if (!Directory.Exists(Path.Combine(Npm, "node_modules/openai")))
-        {
-            Assert.SkipUnless(Environment.GetEnvironmentVariable("CI") == "true", "Its packages are not installed: `npm ci` in tests/Voxbase.AspNetCore.Tests/npm, or ./test.");
-            Assert.Fail("The npm packages are not installed.");
-        }
-
         await using var openAi = await FakeOpenAi.StartAsync();
         await using var api = await Api.StartAsync(cluster, RelayClient.To(openAi));
         var user = await api.Database.NewUserAsync();
-        using var node = Process.Start(new ProcessStartInfo("node", ["conversation.mjs", api.Url.ToString().TrimEnd('/'), api.Tokens.Mint(Caller.UserRole, user.UserId)])
-        {
-            WorkingDirectory = Npm,
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-        })!;
-        var output = node.StandardOutput.ReadToEndAsync(Cancel);
-        var error = await node.StandardError.ReadToEndAsync(Cancel);
-        await node.WaitForExitAsync(Cancel);
+        var output = await NpmClients.RunAsync("openai/conversation.mjs", api.Url.ToString().TrimEnd('/'), api.Tokens.Mint(Caller.UserRole, user.UserId));
         await openAi.Calls.Single().Over.WaitAsync(Cancel);
-        node.ExitCode.ShouldBe(0, error);
-        var heard = JsonElement.Parse(await output);
+        var heard = JsonElement.Parse(output);
         heard.GetProperty("heard").EnumerateArray().Select(each => each.GetString()).ShouldBe(
             ["It rains in Bergen, as it nearly always does at this time of the year.", "Rain again."]);
         heard.GetProperty("code").GetInt32().ShouldBe(1000);

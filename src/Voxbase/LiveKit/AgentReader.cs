@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using Voxbase.Capture;
 
 namespace Voxbase.LiveKit;
@@ -36,7 +37,7 @@ internal sealed record AgentFunctionCall(
     public string Status => IsError ? "failed" : Output is null && ExecutionMs is null ? "in_progress" : "completed";
 }
 
-/// <summary>What one model used over a whole session.</summary>
+/// <summary>What one model used over a whole session, or so far.</summary>
 internal sealed record AgentUsage(
     string Key, string EventType, string Provider, string? Model, TokenUsage? Tokens, decimal AudioSeconds, decimal SessionSeconds, decimal Characters,
     DateTimeOffset? At, string Details);
@@ -64,6 +65,19 @@ internal static class AgentReader
         ("llmNodeTtft", "llm_first_token_ms"), ("ttsNodeTtfb", "tts_first_byte_ms"), ("e2eLatency", "end_to_end_ms"),
     ];
 
+    // What the agents count while a session lasts, in the fields that their report has. Earlier versions said prompt and completion.
+    private static readonly (string Name, string Type, string Field)[] Counters =
+    [
+        ("lk.agents.usage.llm_input_tokens", "llm_usage", "inputTokens"), ("lk.agents.usage.llm_prompt_tokens", "llm_usage", "inputTokens"),
+        ("lk.agents.usage.llm_input_cached_tokens", "llm_usage", "inputCachedTokens"), ("lk.agents.usage.llm_prompt_cached_tokens", "llm_usage", "inputCachedTokens"),
+        ("lk.agents.usage.llm_output_tokens", "llm_usage", "outputTokens"), ("lk.agents.usage.llm_completion_tokens", "llm_usage", "outputTokens"),
+        ("lk.agents.usage.llm_input_text_tokens", "llm_usage", "inputTextTokens"), ("lk.agents.usage.llm_output_text_tokens", "llm_usage", "outputTextTokens"),
+        ("lk.agents.usage.llm_input_audio_tokens", "llm_usage", "inputAudioTokens"), ("lk.agents.usage.llm_output_audio_tokens", "llm_usage", "outputAudioTokens"),
+        ("lk.agents.usage.llm_session_duration", "llm_usage", "sessionDuration"),
+        ("lk.agents.usage.stt_audio_duration", "stt_usage", "audioDuration"),
+        ("lk.agents.usage.tts_characters", "tts_usage", "charactersCount"), ("lk.agents.usage.tts_audio_duration", "tts_usage", "audioDuration"),
+    ];
+
     // No stage of an answer takes longer: somebody would have hung up.
     private const int LongestLatencyMs = 600_000;
 
@@ -89,7 +103,7 @@ internal static class AgentReader
         return new AgentSession(
             turns,
             FunctionCalls(items, [.. all.Where(r => r.Type == AgentUpload.Span).Select(r => r.Record)], ref flagged),
-            Usage(reports, ref flagged),
+            Usage([.. Reported(reports), .. Counted(all.Where(r => r.Type == AgentUpload.Metric).Select(r => r.Record), reports)], ref flagged),
             [.. Occurrences(all, items, reports).DistinctBy(o => o.Key)],
             Facts(reports),
             reports.Count > 0,
@@ -218,30 +232,71 @@ internal static class AgentReader
         return [.. calls.Values.OrderBy(call => call.StartedAt).ThenBy(call => call.CallId, StringComparer.Ordinal)];
     }
 
-    private static List<AgentUsage> Usage(List<JsonElement> reports, ref int flagged)
+    // A session's usage is told once and whole, whatever way it comes.
+    private static IEnumerable<UsageRow> Reported(List<JsonElement> reports) =>
+        from report in reports
+        from row in LiveKitJson.Items(report, "usage")
+        select new UsageRow(LiveKitJson.Text(report, "jobId"), LiveKitJson.Time(report, "timestamp"), row);
+
+    // Until the report comes, what the counters have come to, in the report's form. Audio of a realtime model waits for the report: the
+    // counters don't say how much of it was cached. And without a model there is nothing that a price could be found by.
+    private static IEnumerable<UsageRow> Counted(IEnumerable<JsonElement> metrics, List<JsonElement> reports)
+    {
+        var isReported = reports.Select(report => LiveKitJson.Text(report, "jobId")).ToHashSet();
+        var points =
+            from point in metrics
+            let name = LiveKitJson.Text(point, "name")
+            let counter = Array.Find(Counters, counter => counter.Name == name)
+            where counter.Name is not null && !isReported.Contains(LiveKitJson.Text(point, "jobId"))
+            let attributes = LiveKitJson.Object(point, "attributes")
+            let model = LiveKitJson.Text(attributes, "modelName")
+            where model is not null && LiveKitJson.Number(point, "value") is > 0
+            select (
+                Key: (Job: LiveKitJson.Text(point, "jobId"), counter.Type, Provider: LiveKitJson.Text(attributes, "modelProvider"), Model: model),
+                counter.Field, Point: point);
+        foreach (var model in points.GroupBy(p => p.Key))
+        {
+            var row = new JsonObject { ["type"] = model.Key.Type, ["provider"] = model.Key.Provider, ["model"] = model.Key.Model };
+            foreach (var counter in model.GroupBy(p => p.Field))
+                row[counter.Key] = CountOf(counter.Select(p => p.Point));
+            if (row.ContainsKey("inputAudioTokens") || row.ContainsKey("outputAudioTokens"))
+            {
+                foreach (var (_, _, field) in Counters.Where(counter => counter.Field.EndsWith("Tokens", StringComparison.Ordinal)))
+                    row.Remove(field);
+            }
+
+            yield return new UsageRow(
+                model.Key.Job, model.Min(p => LiveKitJson.Time(p.Point, "time")), JsonSerializer.SerializeToElement(row));
+        }
+    }
+
+    // Points of a counter add up; those that count from a start on say all since then.
+    private static double CountOf(IEnumerable<JsonElement> points) =>
+        (from point in points
+         let isCumulative = LiveKitJson.Flag(point, "cumulative")
+         group LiveKitJson.Number(point, "value") ?? 0 by (isCumulative, isCumulative ? LiveKitJson.Time(point, "start") : null) into series
+         select series.Key.isCumulative ? series.Max() : series.Sum()).Sum();
+
+    private static List<AgentUsage> Usage(IReadOnlyList<UsageRow> rows, ref int flagged)
     {
         var usage = new SortedDictionary<string, AgentUsage>(StringComparer.Ordinal);
-        foreach (var report in reports)
+        foreach (var (job, at, row) in rows)
         {
-            foreach (var row in LiveKitJson.Items(report, "usage"))
-            {
-                if (LiveKitJson.Text(row, "type") is not { } type)
-                    continue;
-                var provider = Provider(LiveKitJson.Text(row, "provider"));
-                var model = LiveKitJson.Text(row, "model");
-                // A session's usage is told once and whole, whatever way it comes.
-                var key = $"{LiveKitJson.Text(report, "jobId")}:{type}:{provider}:{model}";
-                if (usage.ContainsKey(key))
-                    continue;
-                var tokens = Tokens(row, type, out var isAnomalous);
-                if (isAnomalous)
-                    flagged++;
-                usage.Add(key, new AgentUsage(
-                    key, type, provider, model, tokens,
-                    Seconds(row, "audioDuration"), Seconds(row, "sessionDuration"), (decimal)Math.Clamp(LiveKitJson.Number(row, "charactersCount") ?? 0, 0, 1e11),
-                    LiveKitJson.Time(report, "timestamp"),
-                    isAnomalous ? """{"impossible":true}""" : "{}"));
-            }
+            if (LiveKitJson.Text(row, "type") is not { } type)
+                continue;
+            var provider = Provider(LiveKitJson.Text(row, "provider"));
+            var model = LiveKitJson.Text(row, "model");
+            var key = $"{job}:{type}:{provider}:{model}";
+            if (usage.ContainsKey(key))
+                continue;
+            var tokens = Tokens(row, type, out var isAnomalous);
+            if (isAnomalous)
+                flagged++;
+            usage.Add(key, new AgentUsage(
+                key, type, provider, model, tokens,
+                Seconds(row, "audioDuration"), Seconds(row, "sessionDuration"), (decimal)Math.Clamp(LiveKitJson.Number(row, "charactersCount") ?? 0, 0, 1e11),
+                at,
+                isAnomalous ? """{"impossible":true}""" : "{}"));
         }
 
         return [.. usage.Values];
@@ -370,6 +425,9 @@ internal static class AgentReader
         flagged++;
         return null;
     }
+
+    /// <summary>What a model used in one job of an agent, in the form of a session report.</summary>
+    private sealed record UsageRow(string? Job, DateTimeOffset? At, JsonElement Row);
 
     /// <summary>
     /// A chat item, whether flat (<c>{"type":"message","role":…}</c>) as reports have it, or in protobuf's form

@@ -111,6 +111,7 @@ internal sealed record AgentUpload(string? RoomSid, string? RoomName, IReadOnlyL
             ["unit"] = point.Unit,
             ["start"] = OtlpTime.Text(point.Start),
             ["time"] = OtlpTime.Text(point.Time),
+            ["cumulative"] = point.IsCumulative,
             ["value"] = point.Value,
             ["count"] = point.Count,
             ["sum"] = point.Sum,

@@ -390,7 +390,7 @@ public sealed partial class LiveKitInbox(Database database, Conversations conver
                 evidence.Write(transaction);
                 if (LiveKitRows.ConnectedAt(call) is { } connectedAt)
                     transaction.Add(LiveKitRows.Activate(id, connectedAt));
-                else if (agents.IsReported || agents.Turns.Count > 0)
+                else if (agents.IsReported || agents.Turns.Count > 0 || agents.Usage.Count > 0)
                     transaction.Add(LiveKitRows.Activate(id, agents.Turns.Select(turn => turn.StartedAt).Min() ?? start));
                 transaction.Add(LiveKitRows.Call(id, call, agents));
                 if (call.Visits.Count > 0)
@@ -408,8 +408,8 @@ public sealed partial class LiveKitInbox(Database database, Conversations conver
                 if (agents.Usage.Count > 0)
                     transaction.Add(LiveKitRows.Usage(id, start, agents.Usage));
                 var charges = LiveKitRows.Charges(id, start, agents.Usage);
-                if (charges.Count > 0)
-                    transaction.Add(Charges.Record(charges));
+                foreach (var statement in Charges.RecordReadings(charges))
+                    transaction.Add(statement);
                 return (call.IsEnded, charges.Count > 0);
             },
             cancellationToken);

@@ -32,6 +32,9 @@ internal sealed record OtlpRecord(OtlpOrigin Origin, JsonObject Attributes)
     /// <summary>Of a metric.</summary>
     public string? Unit { get; set; }
 
+    /// <summary>Of a metric's data point: whether it counts all since its start, not what came since the point before.</summary>
+    public bool IsCumulative { get; set; }
+
     public double? Value { get; set; }
 
     public long? Count { get; set; }
@@ -47,6 +50,9 @@ internal sealed record OtlpRecord(OtlpOrigin Origin, JsonObject Attributes)
 internal static class Otlp
 {
     private const int MaxDepth = 32;
+    private const int CumulativeTemporality = 2;
+
+    private static readonly string[] Temporalities = ["aggregation_temporality_unspecified", "aggregation_temporality_delta", "aggregation_temporality_cumulative"];
 
     /// <summary>Reads log records.</summary>
     /// <exception cref="FormatException">The bytes are not that.</exception>
@@ -226,7 +232,17 @@ internal static class Otlp
             }
 
             var isHistogram = field.Field == 9;
-            for (var data = new ProtoReader(field.Bytes()); data.Next();)
+            var ofMetric = field.Bytes();
+            var isCumulative = false;
+            for (var look = new ProtoReader(ofMetric); look.Next();)
+            {
+                if (look.Field == 2 && !look.IsBytes)
+                    isCumulative = look.Unsigned() == CumulativeTemporality;
+                else
+                    look.Skip();
+            }
+
+            for (var data = new ProtoReader(ofMetric); data.Next();)
             {
                 if (data.Field != 1)
                 {
@@ -234,7 +250,7 @@ internal static class Otlp
                     continue;
                 }
 
-                var point = new OtlpRecord(origin, []) { Name = name, Unit = unit };
+                var point = new OtlpRecord(origin, []) { Name = name, Unit = unit, IsCumulative = isCumulative };
                 ProtoPoint(data.Bytes(), isHistogram, point);
                 into.Add(point);
             }
@@ -424,6 +440,7 @@ internal static class Otlp
                 {
                     Name = LiveKitJson.LongText(metric, "name"),
                     Unit = LiveKitJson.LongText(metric, "unit"),
+                    IsCumulative = LiveKitJson.Enum(LiveKitJson.Object(metric, form), "aggregationTemporality", Temporalities) == Temporalities[CumulativeTemporality],
                     Start = LiveKitJson.Integer(point, "startTimeUnixNano"),
                     Time = LiveKitJson.Integer(point, "timeUnixNano"),
                     Value = LiveKitJson.Number(point, "asDouble") ?? LiveKitJson.Integer(point, "asInt"),

@@ -136,15 +136,18 @@ public sealed class BudgetWatch(
             call.Enter(standing);
             if (standing.IsAlerting)
                 await AlertAsync(call, conversationId, standing, cancellationToken);
-            if (!standing.MustStop)
+            if (!standing.MustStop || call.WasTold(Watched.Ending))
                 return Outcome.GoesOn;
-            return End(call, conversationId, "budget_exceeded", MessageOf(standing)) ? Outcome.Ending : Outcome.GoesOn;
+            return End(call, await calls.FindAsync(conversationId, cancellationToken), conversationId, "budget_exceeded", MessageOf(standing))
+                ? Outcome.Ending
+                : Outcome.GoesOn;
         }
         catch (VoxbaseException e)
         {
             Log.CheckFailed(logger, conversationId, e.Code);
+            // Only calls of this process: where others run is not to be found out without the database.
             if (options.Spending.EndWhenUnavailable && e.Error.Kind == ErrorKind.Unavailable && watched.TryGetValue(conversationId, out var call))
-                End(call, conversationId, "budget_unknown", "Whether the budget allows this call could not be found out.");
+                End(call, calls.Find(conversationId), conversationId, "budget_unknown", "Whether the budget allows this call could not be found out.");
             return Outcome.Unanswered;
         }
     }
@@ -152,7 +155,7 @@ public sealed class BudgetWatch(
     private async Task AlertAsync(Watched call, Guid conversationId, CallStanding standing, CancellationToken cancellationToken)
     {
         // With another server, or not here yet: told when it is.
-        if (calls.Find(conversationId) is { } running && call.TryTell(Watched.Alert))
+        if (!call.WasTold(Watched.Alert) && await calls.FindAsync(conversationId, cancellationToken) is { } running && call.TryTell(Watched.Alert))
         {
             await TellAsync(
                 running, conversationId, "budget_alert",
@@ -180,9 +183,9 @@ public sealed class BudgetWatch(
     }
 
     // At most one end of a call is under way.
-    private bool End(Watched call, Guid conversationId, string reason, string message)
+    private bool End(Watched call, IRunningCall? running, Guid conversationId, string reason, string message)
     {
-        if (calls.Find(conversationId) is not { } running || !call.TryTell(Watched.Ending))
+        if (running is null || !call.TryTell(Watched.Ending))
             return false;
         var ending = EndAsync(call, running, conversationId, reason, message);
         endings[ending] = true;
@@ -277,6 +280,8 @@ public sealed class BudgetWatch(
                 Forget(Alert | Alerting | Spent);
             month = standing.Month;
         }
+
+        public bool WasTold(int what) => (Volatile.Read(ref told) & what) != 0;
 
         public bool TryTell(int what) => (Interlocked.Or(ref told, what) & what) == 0;
 

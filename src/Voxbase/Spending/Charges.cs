@@ -105,29 +105,25 @@ public sealed class Charges(Database database)
     internal const string RaiseSql =
         $"""
         with l as (
-          select c.*, $2::uuid as series_id, c.amount_usd + coalesce(c.before_usd, 0) as total_usd
+          select c.*, $2::uuid as series_id, c.amount_usd + coalesce(c.before_usd, 0) as total_usd,
+            sum(c.saved_usd) over () as saved_so_far
           from vox.charges c
           where c.conversation_id = $1 and (c.id = $2 or c.corrects = $2)
           order by c.revision desc
           limit 1
         ), n as (
-          select provider, model, meter, charged_at from l
+          select provider, model, meter, charged_at, $3::numeric as quantity from l
         )
         insert into vox.charges (
           conversation_id, id, turn_id, stage, meter, provider, model, quantity, unit_price_usd, per, charged_at, corrects, revision,
-          before_quantity, before_usd)
+          before_quantity, before_usd, saved_usd)
         select l.conversation_id, {RevisionId}, l.turn_id, l.stage, l.meter, l.provider, l.model, $3,
           coalesce(l.unit_price_usd, price.unit_price_usd), case when l.unit_price_usd is null then coalesce(price.per, 1) else l.per end,
-          l.charged_at, l.series_id, l.revision + 1, l.quantity, l.total_usd
+          l.charged_at, l.series_id, l.revision + 1, l.quantity, l.total_usd, {SavedByN} - l.saved_so_far
         from l
         cross join n
         {DigestOfRevision}
-        left join lateral (
-          select p.unit_price_usd, p.per
-          from vox.prices p
-          where p.meter = n.meter and {PriceBook.Holds}
-          {PriceBook.MostSpecific}
-        ) price on true
+        {PriceOfN}
         where l.quantity < $3
         """;
 
@@ -199,16 +195,18 @@ public sealed class Charges(Database database)
     /// </summary>
     /// <exception cref="VoxbaseException"><c>charge_invalid</c>, <c>reference_not_found</c>; nothing is recorded.</exception>
     public Task RecordReadingAsServiceAsync(NewCharge reading, CancellationToken cancellationToken = default) =>
-        database.RunAsync(Caller.Service, RecordReading(reading), cancellationToken);
+        database.RunAsync(Caller.Service, RecordReadings([reading]), cancellationToken);
 
-    /// <summary>The statements of <see cref="RecordReadingAsServiceAsync"/>, for a larger transaction.</summary>
-    internal static IReadOnlyList<Statement> RecordReading(NewCharge reading) =>
+    /// <summary>The statements of <see cref="RecordReadingAsServiceAsync"/> for readings of one conversation, for a larger transaction.</summary>
+    internal static IReadOnlyList<Statement> RecordReadings(IReadOnlyList<NewCharge> readings) => readings.Count == 0
+        ? []
+        :
         [
-            .. Hold([reading.ConversationId], reading.Id),
-            Record([reading]),
-            new Statement(
+            .. Hold([readings[0].ConversationId], readings.Count == 1 ? readings[0].Id : null),
+            Record(readings),
+            .. readings.Select(reading => new Statement(
                 RaiseSql, Parameter.Uuid(reading.ConversationId), Parameter.Uuid(reading.Id),
-                Parameter.Numeric(decimal.Round(reading.Quantity, 6, MidpointRounding.AwayFromZero))),
+                Parameter.Numeric(decimal.Round(reading.Quantity, 6, MidpointRounding.AwayFromZero)))),
         ];
 
     /// <summary>The statements that let nobody else revise charges of these conversations, or one of them, until the transaction ends.</summary>

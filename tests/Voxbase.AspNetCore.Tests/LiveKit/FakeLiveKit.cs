@@ -46,6 +46,13 @@ internal sealed class FakeLiveKit : IAsyncDisposable
 
     public int Count(string method) => Asked.Count(a => a.Method == method);
 
+    public async Task UntilAsync(Func<FakeLiveKit, bool> condition)
+    {
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+        while (!condition(this))
+            await Task.Delay(10, patience.Token);
+    }
+
     public static async Task<FakeLiveKit> StartAsync()
     {
         var builder = WebApplication.CreateSlimBuilder();

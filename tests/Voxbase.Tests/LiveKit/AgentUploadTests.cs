@@ -107,6 +107,40 @@ public sealed class AgentUploadTests(TestCluster cluster)
         }
     }
 
+    [Fact]
+    public void Counters_add_up_or_say_all_so_far_and_give_way_to_the_report()
+    {
+        // Two exports of what came since; of a counter that counts from a start on, two readings, and one after it began anew.
+        AgentUpload[] exports =
+        [
+            .. Counted("llm_input_tokens", 1, (0, 30, 100), (30, 60, 40)), .. Counted("llm_input_cached_tokens", 1, (0, 30, 25)),
+            .. Counted("tts_characters", 2, (0, 30, 100), (0, 60, 140), (70, 90, 5)), .. Counted("stt_audio_duration", 1, (0, 30, 12)),
+        ];
+        var usage = Read([.. exports, .. exports]).Usage;
+        usage.Select(u => (u.EventType, u.Provider, u.Model, u.Tokens?.Input, u.Tokens?.Cached, u.AudioSeconds, u.Characters)).ShouldBe(
+            [("llm_usage", "openai", "m", 140, 25, 0m, 0m), ("stt_usage", "openai", "m", null, null, 12m, 0m), ("tts_usage", "openai", "m", null, null, 0m, 145m)]);
+
+        // How much of a realtime model's audio was cached is for the report to say.
+        Read([.. exports, .. Counted("llm_input_audio_tokens", 1, (0, 30, 60))]).Usage[0].Tokens.ShouldBe(null);
+
+        var report = AgentUpload.OfReport(
+            """{"room_id":"RM_1","job_id":"AJ_1","usage":[{"type":"llm_usage","provider":"openai","model":"m","input_tokens":150}],"chat_history":{"items":[]}}"""u8.ToArray());
+        Read([.. exports, report]).Usage.Select(u => (u.EventType, u.Tokens?.Input)).ShouldBe([("llm_usage", 150)]);
+
+        static AgentSession Read(IEnumerable<AgentUpload> uploads) => AgentReader.Read(uploads.SelectMany(upload => AgentUpload.Decode(upload.Encode()).Records));
+
+        static IReadOnlyList<AgentUpload> Counted(string counter, int temporality, params (int From, int To, int Value)[] points) => AgentUpload.OfMetrics(
+            Encoding.UTF8.GetBytes($$$"""
+                {"resourceMetrics":[{"resource":{"attributes":[{"key":"room_id","value":{"stringValue":"RM_1"}},{"key":"job_id","value":{"stringValue":"AJ_1"}}]},
+                  "scopeMetrics":[{"scope":{"name":"livekit-agents"},"metrics":[{"name":"lk.agents.usage.{{{counter}}}","sum":{"aggregationTemporality":{{{temporality}}},"dataPoints":[
+                  {{{string.Join(',', points.Select(p => $$$$"""
+                      {"startTimeUnixNano":"17870746{{{{p.From:00}}}}000000000","timeUnixNano":"17870746{{{{p.To:00}}}}000000000","asInt":"{{{{p.Value}}}}",
+                       "attributes":[{"key":"model_provider","value":{"stringValue":"api.openai.com"}},{"key":"model_name","value":{"stringValue":"m"}}]}
+                      """))}}}]}}]}]}]}
+                """),
+            isJson: true);
+    }
+
     [Theory]
     [InlineData("")]
     [InlineData("[]")]

@@ -19,8 +19,9 @@ public sealed class Database : IAsyncDisposable
         """;
 
     // A plan is made once per connection and kept: planning an append anew costs more than running it. Such a plan may be made
-    // while the tables are still empty, so it must not count on their being small: indexes, whatever the size.
-    private const string PlanText = "set plan_cache_mode = force_generic_plan; set enable_seqscan = off";
+    // while the tables are still empty, so it must not count on their being small: indexes, whatever the size. And their entries one by
+    // one: a bitmap of a row that changes often gathers all its dead versions, each time, until a vacuum comes by.
+    private const string PlanText = "set plan_cache_mode = force_generic_plan; set enable_seqscan = off; set enable_bitmapscan = off";
 
     // PostgreSQL makes a plan for one role's policies and throws it away when another role comes with the same statement. So each
     // role has a statement text of its own.

@@ -1757,7 +1757,7 @@ create table vox.conversations (
   constraint conversations_pkey PRIMARY KEY (id),
   constraint conversations_id_user_id_key UNIQUE (id, user_id),
   constraint conversations_session_id_key UNIQUE (session_id)
-) with (fillfactor=70);
+) with (fillfactor=50);
 comment on table vox.conversations is 'One model for realtime sessions, calls, clone sessions, uploaded transcripts and agent chats.';
 comment on column vox.conversations.user_id is 'The owner; null for a call of nobody known, which only the service sees.';
 comment on column vox.conversations.session_id is 'The provider''s name of it (OpenAI session, LiveKit room); starting twice with one name starts once.';

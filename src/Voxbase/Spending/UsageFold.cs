@@ -15,7 +15,7 @@ public sealed class UsageFold(Database database, VoxbaseOptions options, TimePro
         select vox_private.fold_stale_usage($1, $2)
         """;
 
-    private const int ConversationsPerCommit = 100;
+    private const int ConversationsPerCommit = 25;
 
     /// <summary>Folds every conversation that is over, or has been quiet for <see cref="UsageOptions.FoldIdleAfter"/>, and changed since its last fold; returns how many.</summary>
     public async Task<int> RunOnceAsync(CancellationToken cancellationToken = default)

@@ -1,5 +1,6 @@
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.AI;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -36,7 +37,7 @@ public static class VoxbaseEndpoints
         new TranscriptEndpoints(services.GetRequiredService<TranscriptImports>()).Map(routes);
         new RealtimeEndpoints(
             services.GetRequiredService<RealtimeSessions>(), services.GetRequiredService<Conversations>(), services.GetRequiredService<CallAdmission>(),
-            services.GetRequiredService<RunningCalls>(), services.GetRequiredService<LiveRecorders>(), options,
+            services.GetRequiredService<RunningCalls>(), services.GetRequiredService<LiveRecorders>(), options, services.GetService<IChatClient>(),
             services.GetRequiredService<IHostApplicationLifetime>(), services.GetRequiredService<TimeProvider>(), logger).Map(routes);
         new SidebandEndpoints(services.GetRequiredService<IncomingCalls>(), services.GetRequiredService<Sidebands>()).Map(routes);
         new BudgetEndpoints(services.GetRequiredService<Budgets>()).Map(routes);

@@ -1,8 +1,10 @@
 using System.Net.WebSockets;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.AI;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Voxbase.Capture;
+using Voxbase.Sideband;
 
 namespace Voxbase.AspNetCore;
 
@@ -11,7 +13,7 @@ namespace Voxbase.AspNetCore;
 /// <summary>Realtime calls: session tokens for clients that speak to the provider themselves, and the relay for those that speak through here.</summary>
 internal sealed class RealtimeEndpoints(
     RealtimeSessions sessions, Conversations conversations, CallAdmission admission, RunningCalls running, LiveRecorders recorders,
-    VoxbaseOptions options, IHostApplicationLifetime lifetime, TimeProvider time, ILogger logger)
+    VoxbaseOptions options, IChatClient? chat, IHostApplicationLifetime lifetime, TimeProvider time, ILogger logger)
 {
     /// <summary>The subprotocol in which a browser, which cannot set headers, sends its token.</summary>
     public const string TokenSubprotocol = "openai-insecure-api-key.";
@@ -119,7 +121,7 @@ internal sealed class RealtimeEndpoints(
             {
                 context.Response.Headers["X-Voxbase-Conversation"] = conversation.Id.ToString();
                 using var client = await context.WebSockets.AcceptWebSocketAsync(new WebSocketAcceptContext { SubProtocol = SubprotocolOf(context) });
-                var call = new RelayCall(client, upstream, recorder, options.Relay);
+                var call = new RelayCall(client, upstream, recorder, options.Relay, Upkeep(conversation.Id, model));
                 using var entry = running.Enter(conversation.Id, call);
                 await using var stopping = lifetime.ApplicationStopping.Register(
                     () => _ = call.EndAsync(EndReasons.ServerStopped, CancellationToken.None).AsTask());
@@ -138,6 +140,12 @@ internal sealed class RealtimeEndpoints(
                 await admission.ReleaseAsync(conversationId, CancellationToken.None);
         }
     }
+
+    // A Live session looks after its context itself.
+    private Func<Func<ReadOnlyMemory<byte>, CancellationToken, Task>, ContextUpkeep>? Upkeep(Guid conversationId, string? model) =>
+        !options.Upkeep.Enabled || model?.StartsWith("gpt-live", StringComparison.Ordinal) == true
+            ? null
+            : send => new ContextUpkeep(conversationId, options.Upkeep, send, chat, time, logger);
 
     // Its owner's, pending, and without a call: a participant may read a conversation, not speak in it.
     private async Task<Conversation> FindAsync(Caller caller, Guid id, CancellationToken cancellationToken)

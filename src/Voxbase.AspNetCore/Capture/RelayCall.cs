@@ -3,6 +3,7 @@ using System.Diagnostics;
 using System.Net.WebSockets;
 using System.Text.Json;
 using Voxbase.Capture;
+using Voxbase.Sideband;
 
 namespace Voxbase.AspNetCore;
 
@@ -24,13 +25,22 @@ internal sealed class RelayCall : IRunningCall
     private readonly Side upstream;
     private readonly LiveRecorder recorder;
     private readonly RelayOptions options;
+    private readonly RelayUpkeep? upkeep;
     private readonly CancellationTokenSource over = new();
     private readonly TaskCompletionSource<string> ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private long lastMessageAt = Stopwatch.GetTimestamp();
 
-    public RelayCall(WebSocket client, WebSocket upstream, LiveRecorder recorder, RelayOptions options)
+    /// <param name="client">Whoever calls, accepted.</param>
+    /// <param name="upstream">The provider, connected.</param>
+    /// <param name="recorder">Keeps what passes.</param>
+    /// <param name="options">Limits and patience.</param>
+    /// <param name="upkeep">Makes the upkeep of the call's context of what records and sends an event to the provider; null keeps none.</param>
+    public RelayCall(
+        WebSocket client, WebSocket upstream, LiveRecorder recorder, RelayOptions options,
+        Func<Func<ReadOnlyMemory<byte>, CancellationToken, Task>, ContextUpkeep>? upkeep)
     {
         (this.recorder, this.options) = (recorder, options);
+        this.upkeep = upkeep is null ? null : new RelayUpkeep(upkeep(SendUpstreamAsync));
         this.client = new Side(client, EndReasons.ClientClosed, EndReasons.ClientLost);
         this.upstream = new Side(upstream, EndReasons.UpstreamClosed, EndReasons.UpstreamLost);
     }
@@ -39,6 +49,7 @@ internal sealed class RelayCall : IRunningCall
     public async Task<string> RunAsync()
     {
         var idle = EndWhenIdleAsync();
+        var seeing = upkeep?.RunAsync(over.Token) ?? Task.CompletedTask;
         var pumps = Task.WhenAll(PumpAsync(client, upstream, fromServer: false), PumpAsync(upstream, client, fromServer: true));
         var reason = await ended.Task;
         // Whoever closed waits for the other's answer, and what is on its way still arrives.
@@ -54,6 +65,7 @@ internal sealed class RelayCall : IRunningCall
         await over.CancelAsync();
         await pumps;
         await idle;
+        await seeing;
         client.Socket.Abort();
         upstream.Socket.Abort();
         return reason;
@@ -190,11 +202,30 @@ internal sealed class RelayCall : IRunningCall
     {
         try
         {
-            return recorder.Record(fromServer, message, isText);
+            if (!recorder.Record(fromServer, message, isText))
+                return false;
+            upkeep?.Passed(fromServer, message.Span);
+            return true;
         }
         catch (IOException)
         {
             return false;
+        }
+    }
+
+    // An event of ours, between those of the client. A provider that is gone is the pumps' to find out.
+    private async Task SendUpstreamAsync(ReadOnlyMemory<byte> message, CancellationToken cancellationToken)
+    {
+        await upstream.Sending.WaitAsync(cancellationToken);
+        try
+        {
+            if (upstream.IsClosed || !Record(fromServer: false, message, isText: true))
+                throw new OperationCanceledException("The call is over.");
+            await upstream.Socket.SendAsync(message, WebSocketMessageType.Text, endOfMessage: true, over.Token);
+        }
+        finally
+        {
+            upstream.Sending.Release();
         }
     }
 

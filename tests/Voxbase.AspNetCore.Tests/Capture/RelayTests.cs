@@ -16,6 +16,55 @@ public sealed class RelayTests(TestCluster cluster)
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     [Fact]
+    public async Task A_full_context_is_summarised_between_the_clients_own_events()
+    {
+        await using var openAi = await FakeOpenAi.StartAsync(async call =>
+        {
+            await call.SendRawAsync(Created);
+            for (var i = 1; i <= 3; i++)
+                await call.SendRawAsync(Message($"q{i}", i == 1 ? null : $"q{i - 1}", "user", $"Question {i}"));
+            await call.SendRawAsync(Message("a3", "q3", "assistant", "Answer 3"));
+            await call.SendRawAsync(
+                """{"type":"response.done","event_id":"r3","response":{"id":"resp_3","conversation_id":"conv_1","status":"completed","output":[],"usage":{"total_tokens":910,"input_tokens":900,"output_tokens":10,"input_token_details":{"text_tokens":900},"output_token_details":{"text_tokens":10}}}}""");
+            var asked = await call.ExpectAsync("response.create");
+            asked.GetProperty("response").GetProperty("conversation").GetString().ShouldBe("none");
+            await call.SendRawAsync(
+                $$$"""{"type":"response.done","event_id":"s1","response":{"id":"resp_sum","conversation_id":null,"status":"completed","metadata":{{{asked.GetProperty("response").GetProperty("metadata")}}},"output":[{"id":"item_sum","type":"message","role":"assistant","status":"completed","content":[{"type":"output_text","text":"They talked about questions."}]}],"usage":{"total_tokens":60,"input_tokens":50,"output_tokens":10,"input_token_details":{"text_tokens":50},"output_token_details":{"text_tokens":10} } } }""");
+            var summary = (await call.ExpectAsync("conversation.item.create")).GetProperty("item");
+            await call.SendRawAsync($$"""{"type":"conversation.item.added","event_id":"s2","previous_item_id":null,"item":{{summary}}}""");
+            for (var i = 1; i <= 2; i++)
+            {
+                var id = (await call.ExpectAsync("conversation.item.delete")).GetProperty("item_id").GetString();
+                await call.SendRawAsync($$"""{"type":"conversation.item.deleted","event_id":"d{{i}}","item_id":"{{id}}"}""");
+            }
+
+            await call.SendRawAsync("""{"type":"rate_limits.updated","event_id":"last","rate_limits":[]}""");
+            await call.UntilClosedAsync();
+        });
+        await using var api = await Api.StartAsync(
+            cluster, RelayClient.To(openAi, options => (options.Upkeep.MaxInputTokens, options.Upkeep.KeepTurns) = (1000, 2)));
+        using var socket = await api.ConnectAsync(await api.Database.NewUserAsync());
+        var id = socket.ConversationOf();
+        // While it goes on the client speaks as ever.
+        await socket.SendAsync("""{"type":"input_audio_buffer.append","audio":"AAAA"}""");
+        while (await socket.ReceiveAsync() is { } text && !text.Contains("\"last\"", StringComparison.Ordinal))
+        {
+        }
+
+        await socket.CloseAsync(WebSocketCloseStatus.NormalClosure, null, Cancel);
+        await api.EndedAsync(id);
+        await openAi.Calls.Single().Over.WaitAsync(TimeSpan.FromSeconds(60), Cancel);
+        var context = await api.Database.Conversations.ContextAsync(Caller.Service, id, cancellationToken: Cancel);
+        context.Summary.ShouldBe("They talked about questions.");
+        context.Messages.Select(m => m.Text).ShouldBe(["Question 3", "Answer 3"]);
+        context.OmittedTurns.ShouldBe(2);
+        await api.ShouldBeRecordedAsync(cluster, id, openAi.Calls.Single());
+
+        static string Message(string id, string? after, string role, string text) =>
+            $$$"""{"type":"conversation.item.added","event_id":"e_{{{id}}}","previous_item_id":{{{JsonSerializer.Serialize(after)}}},"item":{"id":"{{{id}}}","type":"message","role":"{{{role}}}","status":"completed","content":[{"type":"{{{(role == "user" ? "input_text" : "output_text")}}}","text":"{{{text}}}"}]}}""";
+    }
+
+    [Fact]
     public async Task Messages_pass_both_ways_to_the_byte_however_they_are_cut()
     {
         var echoed = new ConcurrentQueue<(WebSocketMessageType, bool, byte[])>();

@@ -1,4 +1,5 @@
 using Voxbase.Cleaning;
+using Voxbase.Data;
 using Voxbase.Testing;
 using Voxbase.Tests.Transcripts;
 
@@ -76,6 +77,16 @@ public sealed class CleaningSpendTests(TestCluster cluster)
         await using var db = await cluster.DatabaseAsync();
         (await Of(db).AdmitsAsync(await db.CallAsync(Caller.Service), Cancel)).ShouldBeTrue();
         (await Of(db).AdmitsAsync(Guid.CreateVersion7(), Cancel)).ShouldBeTrue();
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task When_the_database_cannot_say_the_setting_does(bool admit)
+    {
+        await using var db = await cluster.DatabaseAsync(spending => spending.AdmitWhenUnavailable = admit);
+        await using var gone = new Database("Host=127.0.0.1;Port=1;Username=nobody;Password=none;Database=none");
+        (await new CleaningSpend(gone, new Charges(gone), db.Options).AdmitsAsync(Guid.CreateVersion7(), Cancel)).ShouldBe(admit);
     }
 
     private static CleaningSpend Of(TestDatabase db) => new(db.Database, db.Charges, db.Options);

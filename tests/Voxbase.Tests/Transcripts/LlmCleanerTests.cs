@@ -307,6 +307,7 @@ public sealed class LlmCleanerTests
     [InlineData("zefirien is here", 1, 1, "", "repetition")]
     [InlineData("zefirien is at our house in town", 5, 5, "", "false_start")]
     [InlineData("do you know zefirien", 2, 3, "", "filler")]
+    [InlineData("send it to zefirien and to Bob now", 3, 5, "", "false_start")]
     [InlineData("zefirien works well", 3, 3, "", "filler")]
     [InlineData("zefirien, see https://x.example/a?b=c now", 3, 3, "https://evil.example", "misheard")]
     [InlineData("zefirien, see https://x.example/a?b=c now", 3, 3, "", "filler")]
@@ -353,6 +354,7 @@ public sealed class LlmCleanerTests
     [InlineData("the zefirien is to loud", 4, 4, "too", "misheard", "the zefirien is too loud")]
     [InlineData("the car of zefirien Kovalske", 4, 5, "Zefirien Kovalsky", "misheard", "the car of Zefirien Kovalsky")]
     [InlineData("I will send - uh I can send it to zefirien", 1, 3, "", "false_start", null)]
+    [InlineData("we drove to the pump to Zefirien today", 3, 5, "", "false_start", "we drove to Zefirien today")]
     [InlineData("zefirien, well, is here", 2, 2, "", "filler", "zefirien is here")]
     public async Task What_the_guard_allows_is_applied(string raw, int from, int to, string text, string reason, string? expected)
     {

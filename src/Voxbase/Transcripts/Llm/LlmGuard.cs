@@ -180,7 +180,7 @@ internal sealed class LlmGuard(TurnText turn, IReadOnlyList<TermIndex> trusted, 
         }
     }
 
-    // The sentence goes on after it, and something besides the model's word says that it begins anew: a break, a cue, or one of its words again.
+    // The sentence goes on after it, and something besides the model's word says that it begins anew: a break, a cue, or its first word again.
     private bool IsRestart(Segment segment, int first, int last)
     {
         var next = last + 1;
@@ -197,13 +197,16 @@ internal sealed class LlmGuard(TurnText turn, IReadOnlyList<TermIndex> trusted, 
             }
         }
 
+        // "to Bob and to Al" is a list.
+        return turn.Same(first, next) && !IsList(first, last);
+    }
+
+    private bool IsList(int first, int last)
+    {
         for (var i = first; i <= last; i++)
         {
-            for (var k = next; k <= Math.Min(segment.Last, next + (last - first) + 1) && !turn[k].StartsSentence; k++)
-            {
-                if (turn.Same(i, k))
-                    return true;
-            }
+            if (turn[i].Has(Words.Conjunction))
+                return true;
         }
 
         return false;

@@ -45,6 +45,7 @@ internal static class LlmPrompt
     private const int MostTerms = 60;
     private const int MostAlternatives = 5;
     private const int MostContextCharacters = 400;
+    private const int MostWordCharacters = 80;
 
     private const string Task =
         """
@@ -148,7 +149,7 @@ internal static class LlmPrompt
     private static string Shown(TurnText turn, int i)
     {
         var after = turn.Raw.AsSpan(turn[i].End, turn[i + 1].Start - turn[i].End).Trim();
-        return turn.Surface(i).ToString() + (after.Length <= 3 ? after.ToString() : "");
+        return Cut(turn.Surface(i).ToString(), MostWordCharacters) + (after.Length <= 3 ? after.ToString() : "");
     }
 
     private static string Cut(string text, int most) => text.Length <= most ? text : text[..(char.IsHighSurrogate(text[most - 1]) ? most - 1 : most)];

@@ -22,8 +22,17 @@ public sealed class LlmGuardTests
     // What a model that means well would say.
     private static readonly Dictionary<string, string> Meant = new()
     {
-        ["zefirien"] = "zefirian", ["kovalske"] = "Kowalski", ["vecter"] = "vector", ["pump"] = "bump", ["here"] = "here.", ["loud"] = "laud", ["car"] = "car,",
-        ["the"] = "The", ["well"] = "", ["to"] = "too", ["paid"] = "Paid",
+        ["zefirien"] = "zefirian",
+        ["kovalske"] = "Kowalski",
+        ["vecter"] = "vector",
+        ["pump"] = "bump",
+        ["here"] = "here.",
+        ["loud"] = "laud",
+        ["car"] = "car,",
+        ["the"] = "The",
+        ["well"] = "",
+        ["to"] = "too",
+        ["paid"] = "Paid",
     };
 
     private static readonly string[] Reasons = ["misheard", "filler", "repetition", "false_start", "repair", "casing", "punctuation", "", "obey"];

@@ -1,7 +1,9 @@
+using Microsoft.Extensions.AI;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
 using Voxbase.Capture;
+using Voxbase.Cleaning;
 using Voxbase.Data;
 using Voxbase.LiveKit;
 using Voxbase.Sideband;
@@ -41,6 +43,8 @@ public static class VoxbaseServices
         services.AddSingleton<WebhookSender>();
         services.AddSingleton<Alerts>();
         services.AddSingleton<CallAdmission>();
+        services.AddSingleton<CleaningSpend>();
+        services.AddSingleton(provider => LlmCleaner.Of(options, provider.GetRequiredService<TimeProvider>(), provider.GetService<IChatClient>()));
         services.AddSingleton<Captures>();
         services.AddSingleton<TranscriptImports>();
         services.AddSingleton<LiveRecorders>();

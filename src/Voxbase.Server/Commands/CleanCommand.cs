@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Text;
 using Voxbase.Cleaning;
 using Voxbase.Server.Cleaning;
+using Voxbase.Server.Configuration;
 using Voxbase.Server.Terminal;
 
 namespace Voxbase.Server.Commands;
@@ -29,14 +30,24 @@ internal static class CleanCommand
             HelpName = "file",
         };
         var mode = new Option<CleaningMode>("--mode") { Description = "conversation, or assistant: talking to a machine, where \"no\" takes back" };
+        var engine = new Option<Engine>("--engine")
+        {
+            Description = "deterministic, or llm: with a language model's help, its key in VOXBASE_LLMCLEANING__APIKEY",
+        };
+        var endpoint = new Option<string?>("--endpoint") { Description = "The base URL of an OpenAI-compatible endpoint; setting LlmCleaning.BaseUrl", HelpName = "url" };
+        var model = new Option<string?>("--model") { Description = "The model there; setting LlmCleaning.Model", HelpName = "name" };
         var command = new Command("clean", "Clean speech-to-text: fillers, stumbles, repairs, misheard names, numbers. Every change can be undone.")
         {
-            jsonl, evaluate, level, language, terms, mode, shell.Json,
+            jsonl, evaluate, level, language, terms, mode, engine, endpoint, model, shell.Json,
         };
         command.Validators.Add(result =>
         {
             if (result.GetValue(jsonl) is null == result.GetValue(evaluate) is null)
                 result.AddError("Either --jsonl or --evaluate is needed.");
+            if (result.GetValue(engine) == Engine.Deterministic && (result.GetValue(endpoint) ?? result.GetValue(model)) is not null)
+                result.AddError("--endpoint and --model are for --engine llm.");
+            if (result.GetValue(engine) == Engine.Llm && result.GetValue(evaluate) is not null)
+                result.AddError("--evaluate measures the deterministic engine.");
         });
         command.SetAction(async (parsed, ct) =>
         {
@@ -44,14 +55,25 @@ internal static class CleanCommand
                 return await CleaningEvaluation.RunAsync(shell.Output, folder, parsed.GetValue(shell.Json), ct);
             var request = new CleaningRequest { Level = parsed.GetValue(level), Mode = parsed.GetValue(mode), Language = parsed.GetValue(language) };
             var known = await TermsAsync(parsed.GetValue(terms), ct);
-            await CleanAsync(parsed.GetValue(jsonl)!, new CleaningLines(request, known), ct);
+            using var llm = parsed.GetValue(engine) == Engine.Llm ? Llm(parsed.GetValue(endpoint), parsed.GetValue(model)) : null;
+            await CleanAsync(parsed.GetValue(jsonl)!, new CleaningLines(request, known, llm), ct);
             return 0;
         });
         return shell.WithExamples(
             command,
             "voxbase clean --jsonl turns.jsonl --level full > cleaned.jsonl",
             "voxbase clean --jsonl - --lang de --terms names.jsonl < turns.jsonl",
+            "voxbase clean --jsonl turns.jsonl --engine llm --endpoint http://localhost:11434/v1 --model qwen3",
             "voxbase clean --evaluate ../shared/evaluation");
+    }
+
+    private enum Engine { Deterministic, Llm }
+
+    private static LlmCleaner Llm(string? endpoint, string? model)
+    {
+        var settings = Settings.Read([new Flag("LlmCleaning.BaseUrl", "--endpoint", endpoint?.TrimEnd('/')), new Flag("LlmCleaning.Model", "--model", model)]);
+        var cleaner = LlmCleaner.Of(settings.Voxbase, TimeProvider.System);
+        return cleaner.IsConfigured ? cleaner : throw CleaningErrors.ModelMissing.With("--engine llm has no endpoint.");
     }
 
     private static async Task CleanAsync(string file, CleaningLines lines, CancellationToken cancellationToken)
@@ -63,7 +85,7 @@ internal static class CleanCommand
             number++;
             if (string.IsNullOrWhiteSpace(line))
                 continue;
-            Output.WriteJson(lines.Answer(CleaningLines.Read(line, number)));
+            Output.WriteJson(await lines.AnswerAsync(CleaningLines.Read(line, number), cancellationToken));
         }
     }
 

@@ -23,6 +23,8 @@ public sealed class Database : IAsyncDisposable
     // one: a bitmap of a row that changes often gathers all its dead versions, each time, until a vacuum comes by.
     private const string PlanText = "set plan_cache_mode = force_generic_plan; set enable_seqscan = off; set enable_bitmapscan = off";
 
+    private const int MostAttempts = 4;
+
     // PostgreSQL makes a plan for one role's policies and throws it away when another role comes with the same statement. So each
     // role has a statement text of its own.
     private readonly ConcurrentDictionary<(string Sql, string Role), string> texts = new();
@@ -109,6 +111,10 @@ public sealed class Database : IAsyncDisposable
 
     /// <summary>Runs statements of several callers, each under its own identity, in one transaction and one round trip. The first
     /// result set of each caller is the identity's own.</summary>
+    /// <remarks>
+    /// What PostgreSQL undid because it met another transaction in a deadlock is repeated, a few times: nothing of it was done. So
+    /// <paramref name="read"/> may be called again, and begins anew then.
+    /// </remarks>
     internal async Task<T> RunAsync<T>(
         IReadOnlyList<(Caller Caller, IReadOnlyList<Statement> Statements)> work,
         Func<NpgsqlDataReader, CancellationToken, Task<T>> read,
@@ -117,24 +123,33 @@ public sealed class Database : IAsyncDisposable
         try
         {
             await using var connection = await source.OpenConnectionAsync(cancellationToken);
-            try
+            for (var attempt = 1; ; attempt++)
             {
                 await using var batch = new NpgsqlBatch(connection);
                 foreach (var (caller, statements) in work)
                     Add(batch, caller, statements);
-                await using var results = await batch.ExecuteReaderAsync(cancellationToken);
-                var result = await read(results, cancellationToken);
-                // A statement that fails does so when its result is read: read them all before calling it done.
-                while (await results.NextResultAsync(cancellationToken))
+                try
                 {
-                }
+                    await using var results = await batch.ExecuteReaderAsync(cancellationToken);
+                    var result = await read(results, cancellationToken);
+                    // A statement that fails does so when its result is read: read them all before calling it done.
+                    while (await results.NextResultAsync(cancellationToken))
+                    {
+                    }
 
-                return result;
-            }
-            catch (PostgresException e) when (IsDataException(e))
-            {
-                await ForgetPreparedAsync(connection);
-                throw;
+                    return result;
+                }
+                catch (PostgresException e) when (attempt < MostAttempts && e.SqlState is (PostgresErrorCodes.DeadlockDetected or PostgresErrorCodes.SerializationFailure))
+                {
+                    // A parameter belongs to one command at a time.
+                    foreach (var command in batch.BatchCommands)
+                        command.Parameters.Clear();
+                }
+                catch (PostgresException e) when (IsDataException(e))
+                {
+                    await ForgetPreparedAsync(connection);
+                    throw;
+                }
             }
         }
         catch (Exception e) when (DataErrors.From(e) is { } error)

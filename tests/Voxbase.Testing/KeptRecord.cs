@@ -8,14 +8,14 @@ namespace Voxbase.Testing;
 /// <summary>Everything that capture made of one conversation, comparable between databases; and its evidence as a log.</summary>
 public static class KeptRecord
 {
-    // Ids differ between databases, how a live call ended is not in its log, and whether statistics know of it is a matter of the moment. A turn is named by its number.
+    // Ids differ between databases, how a live call was reached and how it ended is not in its log, and whether statistics know of it is a matter of the moment. A turn is named by its number.
     private const string RowsSql =
         """
         with c as (select * from vox.conversations where id = $1),
           t as (select * from vox.turns where conversation_id = $1)
         select jsonb_pretty(jsonb_build_object(
           'conversation', (select to_jsonb(c) - array['id', 'user_id', 'session_id', 'status', 'state', 'end_reason', 'connected_at', 'ended_at',
-            'duration_seconds', 'name', 'description', 'usage_stale', 'created_at', 'updated_at'] from c),
+            'duration_seconds', 'name', 'description', 'usage_stale', 'created_at', 'updated_at'] #- '{metadata,sideband}' from c),
           'turns', (select jsonb_agg(to_jsonb(t) - array['id', 'conversation_id', 'user_id', 'created_at', 'updated_at'] order by t.sequence_number) from t),
           'function_calls', (
             select jsonb_agg(to_jsonb(f) - array['id', 'conversation_id', 'user_id', 'turn_id', 'created_at', 'updated_at']

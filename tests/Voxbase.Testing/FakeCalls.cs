@@ -8,8 +8,9 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
+using Xunit;
 
-namespace Voxbase.AspNetCore.Tests;
+namespace Voxbase.Testing;
 
 /// <summary>OpenAI as a sideband meets it: its calls over REST and WebSocket, in its wire format, on a loopback port.</summary>
 internal sealed class FakeCalls : IAsyncDisposable
@@ -105,7 +106,7 @@ internal sealed class FakeCall
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     /// <summary>Waits for somebody to attach once more.</summary>
-    public async Task AttachedAsync() => (await attachments.WaitAsync(TimeSpan.FromSeconds(60), Cancel)).ShouldBeTrue("nobody attached");
+    public async Task AttachedAsync() => Assert.True(await attachments.WaitAsync(TimeSpan.FromSeconds(60), Cancel), "nobody attached");
 
     public async Task SendAsync(params string[] events)
     {

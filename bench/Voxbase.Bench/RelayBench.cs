@@ -88,7 +88,7 @@ internal static class RelayBench
 
     private static async Task<int> LimitAsync(BenchEnvironment environment, int port, string token, Provider provider)
     {
-        for (var calls = Sessions; ; calls += Sessions / 2)
+        for (var calls = Sessions / 4; ; calls += Sessions / 4)
         {
             var latency = await CallsAsync(port, token, calls, Length, provider);
             await CaughtUpAsync(environment);

@@ -81,11 +81,17 @@ public sealed class CleaningState
     /// <summary>Proposes corrections of names and, where the topic calls for them, of fixed phrases.</summary>
     internal void Correct(TurnText turn, MatchBuffers buffers)
     {
-        LexiconMatcher.Find(turn, terms, buffers, CorrectionReasons.Lexicon, 1);
-        LexiconMatcher.Find(turn, names, buffers, CorrectionReasons.Lexicon, .8f);
-        if (votes[0] * Decay >= Active && turn.Language == Language.English)
-            LexiconMatcher.Find(turn, PhrasePacks.Roles, buffers, CorrectionReasons.Phrase, Math.Min(1, votes[0] * Decay));
+        if (terms.Count + names.Count == 0 && !IsActive(turn))
+            return;
+        LexiconMatcher.Prepare(turn, buffers);
+        LexiconMatcher.Find(turn, terms, names, buffers, CorrectionReasons.Lexicon, 1);
+        LexiconMatcher.Find(turn, names, terms, buffers, CorrectionReasons.Lexicon, .8f);
+        if (IsActive(turn))
+            LexiconMatcher.Find(turn, PhrasePacks.Roles, TermIndex.Empty, buffers, CorrectionReasons.Phrase, Math.Min(1, votes[0] * Decay));
     }
+
+    // Whether the phrases of people who say who they are may be meant.
+    private bool IsActive(TurnText turn) => votes[0] * Decay >= Active && turn.Language == Language.English;
 
     // Runs of capitalised words, without the small and ordinary words at their edges; a single ordinary word is none.
     private static string[] Names(TurnText turn)

@@ -9,6 +9,11 @@ internal sealed class MatchBuffers
 
     public byte[] Locked { get; set; } = new byte[256];
 
+    /// <summary>Which tokens are a word of a term, and no small one.</summary>
+    public bool[] Anchors { get; set; } = new bool[256];
+
+    public NearBuffers Near { get; } = new();
+
     public List<Match> Matches { get; } = [];
 }
 
@@ -27,39 +32,40 @@ internal static class LexiconMatcher
     // Farther than any: a term that takes in more than what lacks a capital comes first.
     private const float OnlyCapitals = 1;
 
-    public static void Find(TurnText turn, TermIndex index, MatchBuffers buffers, string reason, float relevance)
+    /// <summary>
+    /// Proposes the terms of an index. Words that are one of them as they stand, or one of <paramref name="also"/>, are let be: two trusted names that
+    /// sound alike do not turn into each other.
+    /// </summary>
+    public static void Find(TurnText turn, TermIndex index, TermIndex also, MatchBuffers buffers, string reason, float relevance)
     {
         if (index.Count == 0 || turn.Count == 0)
             return;
-        Prepare(turn, buffers);
         var matches = buffers.Matches;
+        matches.Clear();
+        Array.Clear(buffers.Locked, 0, turn.Count);
+        if (also.Count > 0)
+            Lock(turn, also, buffers, matches);
         matches.Clear();
         Lock(turn, index, buffers, matches);
         for (var i = 0; i < turn.Count; i++)
         {
-            if (turn[i].Gone || turn[i].Kind != TokenKind.Word || buffers.Locked[i] > 1)
-                continue;
-            for (var length = 1; length <= LongestWindow && i + length <= turn.Count; length++)
-            {
-                var last = i + length - 1;
-                if (turn[last].Gone || buffers.Locked[last] > 1 || turn[last].Kind != TokenKind.Word || (length > 1 && IsApart(turn, last)))
-                    break;
-                Window(turn, index, buffers, i, last, matches);
-            }
+            if (!turn[i].Gone && turn[i].Kind == TokenKind.Word && buffers.Locked[i] <= 1)
+                WindowsFrom(turn, index, buffers, i, matches);
         }
 
         Choose(turn, matches, reason, relevance);
     }
 
-    private static void Prepare(TurnText turn, MatchBuffers buffers)
+    /// <summary>Writes how the turn sounds, for every index to be looked up in.</summary>
+    public static void Prepare(TurnText turn, MatchBuffers buffers)
     {
         if (buffers.Starts.Length < turn.Count + 1)
         {
             buffers.Starts = new int[turn.Count * 2];
             buffers.Locked = new byte[turn.Count * 2];
+            buffers.Anchors = new bool[turn.Count * 2];
         }
 
-        Array.Clear(buffers.Locked, 0, turn.Count);
         var at = 0;
         for (var i = 0; i < turn.Count; i++)
         {
@@ -71,8 +77,11 @@ internal static class LexiconMatcher
             }
 
             buffers.Starts[i] = at;
-            if (turn[i].Kind == TokenKind.Word && !turn[i].Gone)
-                at += Phonemes.Write(turn.Lower(i), buffers.Sounds.AsSpan(at, Phonemes.Longest));
+            if (turn[i].Kind != TokenKind.Word || turn[i].Gone)
+                continue;
+            var sounds = turn[i].Form.Sounds;
+            sounds.CopyTo(buffers.Sounds.AsSpan(at));
+            at += sounds.Length;
         }
 
         buffers.Starts[turn.Count] = at;
@@ -86,9 +95,11 @@ internal static class LexiconMatcher
     {
         for (var i = 0; i < turn.Count; i++)
         {
+            var with = index.WithWord(turn[i].Form);
+            buffers.Anchors[i] = with.Length > 0 && !turn[i].Has(Words.Function);
             if (turn[i].Gone)
                 continue;
-            foreach (var t in index.WithWord(turn.Lower(i)))
+            foreach (var t in with)
             {
                 var term = index[t];
                 if (!turn.Is(i, term.Words[0]) || i + term.Words.Length > turn.Count)
@@ -130,66 +141,61 @@ internal static class LexiconMatcher
         return true;
     }
 
-    private static void Window(TurnText turn, TermIndex index, MatchBuffers buffers, int first, int last, List<Match> matches)
+    // The windows that begin at a word: what they are made of is counted as they grow, and only those are listened to that may be a term.
+    private static void WindowsFrom(TurnText turn, TermIndex index, MatchBuffers buffers, int first, List<Match> matches)
     {
-        var (from, to) = (buffers.Starts[first], buffers.Starts[last + 1]);
-        if (to - from is < 3 or >= Phonemes.Longest)
-            return;
-        Span<byte> said = stackalloc byte[to - from];
-        ReadOnlySpan<byte> sounds = said[..Join(buffers, first, last, said)];
-        var (function, ordinary) = (0, 0);
-        for (var i = first; i <= last; i++)
+        Span<byte> said = stackalloc byte[Phonemes.Longest];
+        var (joined, heard) = (0, first);
+        var letters = Vocabulary.HashSeed;
+        var (function, ordinary, anchors) = (0, 0, 0);
+        for (var last = first; last < first + LongestWindow && last < turn.Count; last++)
         {
-            if (turn[i].IsFixed && !turn[i].Has(Words.Number))
+            ref var token = ref turn[last];
+            if (token.Gone || buffers.Locked[last] > 1 || token.Kind != TokenKind.Word || (last > first && IsApart(turn, last)))
                 return;
-            if (turn[i].Has(Words.Function))
-                function++;
-            if (turn[i].Has(Words.Common | Words.Function))
-                ordinary++;
+            if (token.IsFixed && !token.Has(Words.Number))
+                return;
+            function += token.Has(Words.Function) ? 1 : 0;
+            ordinary += token.Has(Words.Common | Words.Function) ? 1 : 0;
+            anchors += buffers.Anchors[last] ? 1 : 0;
+            var count = buffers.Starts[last + 1] - buffers.Starts[first];
+            if (count >= Phonemes.Longest)
+                return;
+            var length = last - first + 1;
+            if (count < 3 || function == length)
+                continue;
+            // Nothing but ordinary words and no word of a term among them: never.
+            var anchorable = length > 1 && anchors > 0;
+            if (ordinary == length && !anchorable && !(length == 1 && count >= 6 && HasCue(turn, first)))
+                continue;
+            for (; heard <= last; heard++)
+            {
+                joined = Join(buffers, heard, said, joined);
+                letters = TermIndex.HashLetters(letters, turn.Lower(heard));
+            }
+
+            ReadOnlySpan<byte> sounds = said[..joined];
+            var most = index.HasLetters(letters) ? Furthest : Farthest(turn, index, first, anchorable, length - ordinary, length);
+            if (most < 0)
+                continue;
+            var (best, second, distance, secondDistance) = (-1, -1, float.MaxValue, float.MaxValue);
+            index.Near(sounds, Phonemes.Signature(sounds), most, buffers.Near, ref best, ref distance, ref second, ref secondDistance);
+            if (best < 0)
+                continue;
+            Judge(turn, index, buffers, first, last, index[best], distance, secondDistance, matches);
+            if (second >= 0 && secondDistance - distance < .03f)
+                Judge(turn, index, buffers, first, last, index[second], secondDistance, distance, matches);
         }
-
-        var length = last - first + 1;
-        // Nothing but ordinary words and no word of a term among them: never.
-        var anchorable = length > 1 && HasAnchor(turn, index, first, last);
-        if (ordinary == length && !anchorable && !(length == 1 && sounds.Length >= 6 && HasCue(turn, first)))
-            return;
-        if (function == length)
-            return;
-
-        var (best, second, distance, secondDistance) = (-1, -1, float.MaxValue, float.MaxValue);
-        index.Near(sounds, Phonemes.Signature(sounds), Furthest, ref best, ref distance, ref second, ref secondDistance);
-        if (best < 0)
-            return;
-        Judge(turn, index, buffers, first, last, index[best], distance, secondDistance, matches);
-        if (second >= 0 && secondDistance - distance < .03f)
-            Judge(turn, index, buffers, first, last, index[second], secondDistance, distance, matches);
     }
 
-    // The sounds of the words said in one breath: what ends one and begins the next is heard once.
-    private static int Join(MatchBuffers buffers, int first, int last, Span<byte> said)
+    // One more word said in the same breath: what ends one and begins the next is heard once.
+    private static int Join(MatchBuffers buffers, int i, Span<byte> said, int count)
     {
-        var count = 0;
-        for (var i = first; i <= last; i++)
-        {
-            var word = buffers.Sounds.AsSpan(buffers.Starts[i], buffers.Starts[i + 1] - buffers.Starts[i]);
-            if (count > 0 && word.Length > 1 && word[0] == said[count - 1] && !Phonemes.IsVowel(word[0]))
-                word = word[1..];
-            word.CopyTo(said[count..]);
-            count += word.Length;
-        }
-
-        return count;
-    }
-
-    private static bool HasAnchor(TurnText turn, TermIndex index, int first, int last)
-    {
-        for (var i = first; i <= last; i++)
-        {
-            if (!turn[i].Has(Words.Function) && index.WithWord(turn.Lower(i)).Length > 0)
-                return true;
-        }
-
-        return false;
+        var word = buffers.Sounds.AsSpan(buffers.Starts[i], buffers.Starts[i + 1] - buffers.Starts[i]);
+        if (count > 0 && word.Length > 1 && word[0] == said[count - 1] && !Phonemes.IsVowel(word[0]))
+            word = word[1..];
+        word.CopyTo(said[count..]);
+        return count + word.Length;
     }
 
     private static void Judge(
@@ -235,7 +241,7 @@ internal static class LexiconMatcher
         var limit = Limit(turn, index, first, joined, anchored, unknown, words, term, function);
         if (distance > limit || (known > 0 && distance > (anchored ? .1f : words > 1 ? .05f : .02f)))
             return;
-        if (anchored && !joined && Between(buffers, from, to, there) > (index.IsPhrases ? .42f : .34f))
+        if (anchored && !joined && Between(buffers, from, to, term.WordSounds.AsSpan(head, there.Length)) > (index.IsPhrases ? .42f : .34f))
             return;
         // Two terms sound the same: there is no telling which.
         if (rival <= distance && !joined)
@@ -245,17 +251,35 @@ internal static class LexiconMatcher
     }
 
     // How far the words that differ are from each other, without those that agree.
-    private static float Between(MatchBuffers buffers, int from, int to, ReadOnlySpan<string> there)
+    private static float Between(MatchBuffers buffers, int from, int to, ReadOnlySpan<byte[]> there)
     {
         Span<byte> sounds = stackalloc byte[Phonemes.Longest];
         var count = 0;
         foreach (var word in there)
-            count += Phonemes.Write(word, sounds[count..]);
+        {
+            var taken = word.AsSpan(0, Math.Min(word.Length, sounds.Length - count));
+            taken.CopyTo(sounds[count..]);
+            count += taken.Length;
+        }
+
         var start = buffers.Starts[from];
         return Phonemes.Distance(buffers.Sounds.AsSpan(start, buffers.Starts[to + 1] - start), sounds[..count], 1);
     }
 
     private static bool IsAnchor(TurnText turn, int i) => !turn[i].Has(Words.Function) && turn.Lower(i).Length >= 3;
+
+    // The most that Limit may come to for any term under a window that no term has the letters of.
+    private static float Farthest(TurnText turn, TermIndex index, int first, bool anchorable, int unknown, int words)
+    {
+        if (index.IsPhrases)
+            return anchorable ? .14f : -1;
+        if (anchorable)
+            return Math.Max(.02f, (unknown > 0 ? Furthest : .08f) - index.Strictness);
+        if (unknown == 0)
+            return .06f - index.Strictness;
+        var cue = HasCue(turn, first) || turn[first].Capitalised;
+        return Math.Max(.02f, (unknown < words ? (cue ? .12f : .11f) : cue ? .16f : .13f) - index.Strictness);
+    }
 
     private static float Limit(
         TurnText turn, TermIndex index, int first, bool joined, bool anchored, int unknown, int words, Term term, int function)

@@ -35,6 +35,13 @@ internal static class Phonemes
     private static readonly byte[] Coarse = MakeCoarse();
     private static readonly Rule[][] RulesByLetter = MakeRules();
 
+    /// <summary>The sounds of a lower-cased word.</summary>
+    public static byte[] Of(ReadOnlySpan<char> word)
+    {
+        Span<byte> sounds = stackalloc byte[Longest];
+        return sounds[..Write(word, sounds)].ToArray();
+    }
+
     /// <summary>Writes the sounds of a lower-cased word; gives how many.</summary>
     public static int Write(ReadOnlySpan<char> word, Span<byte> sounds)
     {
@@ -132,7 +139,7 @@ internal static class Phonemes
             last = ((last * 8) + kind) & 63;
         }
 
-        return (first, last + 64);
+        return (first, last);
     }
 
     /// <summary>
@@ -167,6 +174,25 @@ internal static class Phonemes
         }
 
         return row[other.Length] / mean;
+    }
+
+    /// <summary>What a sound costs that only one of two has.</summary>
+    public static float Indel(byte sound) => Indels[sound];
+
+    /// <summary>The next row of distances: from the beginnings of <paramref name="said"/> to a beginning that is one sound longer. Gives the least of it.</summary>
+    public static float Step(ReadOnlySpan<byte> said, byte sound, ReadOnlySpan<float> from, Span<float> to)
+    {
+        var costs = Costs.AsSpan(sound * All.Length, All.Length);
+        var indel = Indels[sound];
+        var least = to[0] = from[0] + indel;
+        for (var j = 0; j < said.Length; j++)
+        {
+            var cost = Math.Min(Math.Min(from[j] + costs[said[j]], from[j + 1] + indel), to[j] + Indels[said[j]]);
+            to[j + 1] = cost;
+            least = Math.Min(least, cost);
+        }
+
+        return least;
     }
 
     private static char Fold(char letter) => letter switch

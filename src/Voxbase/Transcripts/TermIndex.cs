@@ -11,11 +11,18 @@ public sealed class TermIndex
     internal const int MostWords = 6;
     private const float Widest = .30f;
 
+    /// <summary>The fewest sounds that a term may have to be found under so many.</summary>
+    internal static int Shortest(int sounds) => (int)(sounds * (1 - Widest));
+
+    /// <summary>The most.</summary>
+    internal static int Longest(int sounds) => (int)Math.Ceiling(sounds * (1 + Widest));
+
+
     private readonly Term[] terms;
-    private readonly int[][] byKey = new int[128][];
-    private readonly Dictionary<string, int> byWord = new(StringComparer.Ordinal);
-    private readonly Dictionary<string, int>.AlternateLookup<ReadOnlySpan<char>> byWordSpan;
-    private readonly int[][] byAnchor;
+    private readonly SoundList[] byFirst;
+    private readonly SoundList[] byLast;
+    private readonly WordMap words;
+    private readonly HashSet<uint> letters = [];
 
     /// <summary>
     /// Key terms: names of people, companies, products, words of a trade. A term of several words is found by its parts too where they are names.
@@ -51,13 +58,14 @@ public sealed class TermIndex
         found.AddRange(parts.Where(part => !sounds.Contains(Convert.ToHexString(part.Sounds))));
         terms = [.. found.OrderBy(term => term.Sounds.Length).ThenBy(term => term.Surface, StringComparer.Ordinal)];
         IsPhrases = isPhrases;
-        var keys = new List<int>[128];
+        var (firsts, lasts) = (new List<int>[64], new List<int>[64]);
         var anchors = new Dictionary<string, List<int>>(StringComparer.Ordinal);
         for (var t = 0; t < terms.Length; t++)
         {
             var (first, last) = Phonemes.Keys(terms[t].Sounds);
-            (keys[first] ??= []).Add(t);
-            (keys[last] ??= []).Add(t);
+            (firsts[first] ??= []).Add(t);
+            (lasts[last] ??= []).Add(t);
+            letters.Add(terms[t].Words.Aggregate(Vocabulary.HashSeed, (hash, word) => HashLetters(hash, word)));
             foreach (var word in terms[t].Words)
             {
                 if (!anchors.TryGetValue(word, out var list))
@@ -67,16 +75,9 @@ public sealed class TermIndex
             }
         }
 
-        for (var k = 0; k < keys.Length; k++)
-            byKey[k] = keys[k]?.ToArray() ?? [];
-        byAnchor = new int[anchors.Count][];
-        foreach (var (word, list) in anchors)
-        {
-            byAnchor[byWord.Count] = [.. list];
-            byWord[word] = byWord.Count;
-        }
-
-        byWordSpan = byWord.GetAlternateLookup<ReadOnlySpan<char>>();
+        byFirst = [.. firsts.Select(list => SoundList.Of(terms, list, reversed: false))];
+        byLast = [.. lasts.Select(list => SoundList.Of(terms, list, reversed: true))];
+        words = new WordMap(anchors);
         // The more terms there are, the likelier one sounds like anything.
         Strictness = terms.Length > 1000 ? .06f : terms.Length > 400 ? .03f : 0;
     }
@@ -91,49 +92,177 @@ public sealed class TermIndex
     internal Term this[int index] => terms[index];
 
     /// <summary>The terms that have this word.</summary>
-    internal ReadOnlySpan<int> WithWord(ReadOnlySpan<char> word) => byWordSpan.TryGetValue(word, out var at) ? byAnchor[at] : [];
+    internal ReadOnlySpan<int> WithWord(WordForm word) => words.Find(word);
 
-    /// <summary>The term that sounds nearest to these words, of those that share its first or last consonants.</summary>
-    internal void Near(ReadOnlySpan<byte> sounds, uint signature, float most, ref int best, ref float distance, ref int second, ref float secondDistance)
+    /// <summary>Whether some term may have these letters, however they are parted into words.</summary>
+    internal bool HasLetters(uint hash) => letters.Contains(hash);
+
+    /// <summary>Adds a word to a hash of letters.</summary>
+    internal static uint HashLetters(uint hash, ReadOnlySpan<char> word)
     {
-        var (first, last) = Phonemes.Keys(sounds);
-        Scan(byKey[first], sounds, signature, most, ref best, ref distance, ref second, ref secondDistance);
-        Scan(byKey[last], sounds, signature, most, ref best, ref distance, ref second, ref secondDistance);
+        foreach (var letter in word)
+            hash = letter == '\'' ? hash : Vocabulary.Hash(hash, letter);
+        return hash;
     }
 
-    private void Scan(
-        int[] list, ReadOnlySpan<byte> sounds, uint signature, float most, ref int best, ref float distance, ref int second, ref float secondDistance)
+    /// <summary>
+    /// The two terms that sound nearest to these words, of those that share its first or last consonants. Each kind of sound that only one of them
+    /// has costs something: those that cannot be near for that reason, or for their length, are passed over.
+    /// </summary>
+    internal void Near(
+        ReadOnlySpan<byte> sounds, uint signature, float most, NearBuffers buffers, ref int best, ref float distance, ref int second, ref float secondDistance)
     {
-        if (list.Length == 0)
+        var (first, last) = Phonemes.Keys(sounds);
+        var found = buffers.Found;
+        found.Clear();
+        byFirst[first].Near(sounds, signature, most, buffers);
+        byLast[last].Near(sounds, signature, most, buffers);
+        if (found.Count == 0)
             return;
-        var (shortest, longest) = ((int)(sounds.Length * (1 - Widest)), (int)Math.Ceiling(sounds.Length * (1 + Widest)));
-        var (low, high) = (0, list.Length);
-        while (low < high)
+        if (found.Count > 1)
+            found.Sort();
+        for (var f = 0; f < found.Count; f++)
         {
-            var middle = (low + high) / 2;
-            if (terms[list[middle]].Sounds.Length < shortest)
-                low = middle + 1;
-            else
-                high = middle;
+            if (f > 0 && found[f] == found[f - 1])
+                continue;
+            var measured = Phonemes.Distance(sounds, terms[found[f]].Sounds, most);
+            if (measured > most)
+                continue;
+            if (measured < distance)
+                (second, secondDistance, best, distance) = (best, distance, found[f], measured);
+            else if (measured < secondDistance)
+                (second, secondDistance) = (found[f], measured);
+        }
+    }
+}
+
+/// <summary>Which terms have a word: a table of the words' hashes, most of which a turn's words miss at once.</summary>
+internal sealed class WordMap
+{
+    private readonly (uint Hash, string? Word, int[] Terms)[] slots;
+
+    public WordMap(Dictionary<string, List<int>> words)
+    {
+        slots = new (uint, string?, int[])[(int)BitOperations.RoundUpToPowerOf2((uint)Math.Max(4, words.Count * 3))];
+        foreach (var (word, terms) in words)
+        {
+            var hash = Vocabulary.Hash(word);
+            var at = Place(hash);
+            while (slots[at].Word is not null)
+                at = (at + 1) & (slots.Length - 1);
+            slots[at] = (hash, word, [.. terms]);
+        }
+    }
+
+    public ReadOnlySpan<int> Find(WordForm word)
+    {
+        for (var at = Place(word.Hash); slots[at].Word is { } found; at = (at + 1) & (slots.Length - 1))
+        {
+            if (slots[at].Hash == word.Hash && found == word.Text)
+                return slots[at].Terms;
         }
 
-        for (var l = low; l < list.Length; l++)
+        return [];
+    }
+
+    private int Place(uint hash) => (int)((hash * 0x9E3779B1u) >> 8) & (slots.Length - 1);
+}
+
+/// <summary>What <see cref="TermIndex.Near"/> needs to work.</summary>
+internal sealed class NearBuffers
+{
+    /// <summary>Rows of distances, one for each sound of a term.</summary>
+    public float[] Rows { get; } = new float[(Phonemes.Longest + 1) * (Phonemes.Longest + 1)];
+
+    public List<int> Found { get; } = [];
+}
+
+/// <summary>
+/// Terms in the order of their sounds, forwards or backwards, so that terms which begin alike lie together: what their beginnings cost against what
+/// was said is computed once, and a beginning that is too far already rules out all of them.
+/// </summary>
+internal sealed class SoundList
+{
+    private static readonly SoundList Empty = new([], [], [], [], [], reversed: false);
+
+    private readonly int[] terms;
+    private readonly byte[] sounds;
+    private readonly int[] starts;
+    private readonly uint[] signatures;
+    private readonly byte[] shared;
+    private readonly bool reversed;
+    private readonly int longest;
+
+    private SoundList(int[] terms, byte[] sounds, int[] starts, uint[] signatures, byte[] shared, bool reversed)
+    {
+        (this.terms, this.sounds, this.starts, this.signatures, this.shared, this.reversed) = (terms, sounds, starts, signatures, shared, reversed);
+        for (var t = 0; t < terms.Length; t++)
+            longest = Math.Max(longest, starts[t + 1] - starts[t]);
+    }
+
+    public static SoundList Of(Term[] all, List<int>? terms, bool reversed)
+    {
+        if (terms is null)
+            return Empty;
+        var ordered = terms.Select(t => (Term: t, Sounds: reversed ? [.. all[t].Sounds.Reverse()] : all[t].Sounds)).ToList();
+        ordered.Sort((one, other) => one.Sounds.AsSpan().SequenceCompareTo(other.Sounds));
+        var starts = new int[ordered.Count + 1];
+        var shared = new byte[ordered.Count];
+        for (var t = 0; t < ordered.Count; t++)
         {
-            var term = terms[list[l]];
-            if (term.Sounds.Length > longest)
-                break;
-            // Each kind of sound that only one of them has costs something.
-            if (BitOperations.PopCount(signature ^ term.Signature) * .125f > most * (sounds.Length + term.Sounds.Length) * .5f)
+            starts[t + 1] = starts[t] + ordered[t].Sounds.Length;
+            shared[t] = (byte)(t == 0 ? 0 : ordered[t].Sounds.AsSpan().CommonPrefixLength(ordered[t - 1].Sounds));
+        }
+
+        return new SoundList(
+            [.. ordered.Select(one => one.Term)], [.. ordered.SelectMany(one => one.Sounds)], starts,
+            [.. ordered.Select(one => all[one.Term].Signature)], shared, reversed);
+    }
+
+    /// <summary>Adds those that may be near; each is to be measured.</summary>
+    public void Near(ReadOnlySpan<byte> said, uint signature, float most, NearBuffers buffers)
+    {
+        if (terms.Length == 0)
+            return;
+        var (shortest, farthest) = (TermIndex.Shortest(said.Length), TermIndex.Longest(said.Length));
+        var bound = most * (said.Length + Math.Min(farthest, longest)) * .5f + .001f;
+        Span<byte> turned = stackalloc byte[said.Length];
+        said.CopyTo(turned);
+        if (reversed)
+            turned.Reverse();
+        var width = said.Length + 1;
+        var rows = buffers.Rows;
+        rows[0] = 0;
+        for (var j = 0; j < turned.Length; j++)
+            rows[j + 1] = rows[j] + Phonemes.Indel(turned[j]);
+        // How many sounds of the term looked at last have their row; from which on all are too far.
+        var (depth, dead) = (0, int.MaxValue);
+        for (var t = 0; t < terms.Length; t++)
+        {
+            if (shared[t] >= dead)
                 continue;
-            if (list[l] == best || list[l] == second)
+            depth = Math.Min(depth, shared[t]);
+            dead = int.MaxValue;
+            var length = starts[t + 1] - starts[t];
+            if (length < shortest || length > farthest
+                || BitOperations.PopCount(signature ^ signatures[t]) * .125f > most * (said.Length + length) * .5f)
+            {
                 continue;
-            var found = Phonemes.Distance(sounds, term.Sounds, most);
-            if (found > most)
-                continue;
-            if (found < distance)
-                (second, secondDistance, best, distance) = (best, distance, list[l], found);
-            else if (found < secondDistance)
-                (second, secondDistance) = (list[l], found);
+            }
+
+            while (depth < length)
+            {
+                var least = Phonemes.Step(turned, sounds[starts[t] + depth], rows.AsSpan(depth * width, width), rows.AsSpan((depth + 1) * width, width));
+                depth++;
+                if (least > bound)
+                {
+                    dead = depth;
+                    break;
+                }
+            }
+
+            if (dead == int.MaxValue && rows[(length * width) + said.Length] <= bound)
+                buffers.Found.Add(terms[t]);
         }
     }
 }
@@ -143,11 +272,11 @@ internal sealed class Term
 {
     private Term(string surface, string[] words, byte[] sounds)
     {
+        WordSounds = [.. words.Select(word => Phonemes.Of(word))];
         Surface = surface;
         Words = words;
         Sounds = sounds;
         Signature = Phonemes.Signature(sounds);
-        Letters = string.Concat(words).Replace("'", "", StringComparison.Ordinal);
     }
 
     /// <summary>As it is written.</summary>
@@ -158,10 +287,10 @@ internal sealed class Term
 
     public byte[] Sounds { get; }
 
-    public uint Signature { get; }
+    /// <summary>Those of each word by itself, as it is spelled.</summary>
+    public byte[][] WordSounds { get; }
 
-    /// <summary>All of its letters, without spaces.</summary>
-    public string Letters { get; }
+    public uint Signature { get; }
 
     public static Term? Read(string surface, bool isPhrase)
     {

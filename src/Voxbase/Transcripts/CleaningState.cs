@@ -27,6 +27,8 @@ public sealed class CleaningState
     private readonly float[] voting = new float[Cleaning.Topic.All.Count];
     private readonly TurnText reading = new();
     private TermIndex names = TermIndex.Empty;
+    private readonly Dictionary<string, Term?> termsRead = new(StringComparer.Ordinal);
+    private HashSet<string> known = [];
 
     /// <summary>A conversation that has said nothing yet.</summary>
     /// <param name="terms">Its key terms and participants, the only names that never age.</param>
@@ -63,7 +65,20 @@ public sealed class CleaningState
         window.Enqueue(found);
         var left = window.Count > WindowSize ? window.Dequeue() : [];
         if (found.Length > 0 || left.Length > 0)
-            names = new TermIndex(window.SelectMany(turn => turn).Distinct(StringComparer.Ordinal).Take(MostNames));
+            Learn();
+    }
+
+    // Anew only when a name came or went: the same ones are mentioned again and again.
+    private void Learn()
+    {
+        var now = window.SelectMany(turn => turn).Distinct(StringComparer.Ordinal).Take(MostNames).ToArray();
+        if (now.Length == known.Count && known.SetEquals(now))
+            return;
+        known = [.. now];
+        // Those that left are forgotten too.
+        if (termsRead.Count > 4 * MostNames)
+            termsRead.Clear();
+        names = new TermIndex(now, isPhrases: false, termsRead);
     }
 
     /// <summary>What the conversation is about with this turn; null when nothing stands out.</summary>

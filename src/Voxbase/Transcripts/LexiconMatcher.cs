@@ -12,9 +12,62 @@ internal sealed class MatchBuffers
     /// <summary>Which tokens are a word of a term, and no small one.</summary>
     public bool[] Anchors { get; set; } = new bool[256];
 
+    /// <summary>Which are a word of a term.</summary>
+    public bool[] Parts { get; set; } = new bool[256];
+
     public NearBuffers Near { get; } = new();
 
+    /// <summary>Sounds that no term of an index is near to, as far as this turn has been listened to: a later pass hears most of them again.</summary>
+    public HeardInVain InVain { get; } = new();
+
     public List<Match> Matches { get; } = [];
+}
+
+/// <summary>A set of hashes, of bounded size: what no longer fits is not remembered.</summary>
+internal sealed class HeardInVain
+{
+    private const int Places = 512;
+
+    private readonly ulong[] slots = new ulong[Places];
+    private int count;
+
+    public void Clear()
+    {
+        if (count > 0)
+            Array.Clear(slots);
+        count = 0;
+    }
+
+    public bool Contains(ulong hash)
+    {
+        for (var at = (int)(hash >> 55); slots[at] != 0; at = (at + 1) & (Places - 1))
+        {
+            if (slots[at] == hash)
+                return true;
+        }
+
+        return false;
+    }
+
+    public void Add(ulong hash)
+    {
+        if (count >= Places / 2)
+            return;
+        var at = (int)(hash >> 55);
+        while (slots[at] != 0)
+            at = (at + 1) & (Places - 1);
+        slots[at] = hash;
+        count++;
+    }
+
+    /// <summary>A hash of what was listened for, never 0.</summary>
+    public static ulong Hash(int index, float most, ReadOnlySpan<byte> sounds)
+    {
+        var hash = ((ulong)(uint)index << 32 | BitConverter.SingleToUInt32Bits(most)) * 0x9E3779B97F4A7C15ul;
+        foreach (var sound in sounds)
+            hash = (hash ^ sound) * 0x100000001B3ul;
+        return (hash ^ (hash >> 29)) * 0xBF58476D1CE4E5B9ul | 1;
+    }
 }
 
 /// <summary>A term found at tokens <paramref name="First"/> to <paramref name="Last"/>.</summary>
@@ -28,6 +81,9 @@ internal static class LexiconMatcher
 {
     private const float Furthest = .17f;
     private const int LongestWindow = 4;
+
+    // So near that a small word may go: it was heard into the name.
+    private const float Lossless = .03f;
 
     // Farther than any: a term that takes in more than what lacks a capital comes first.
     private const float OnlyCapitals = 1;
@@ -64,6 +120,7 @@ internal static class LexiconMatcher
             buffers.Starts = new int[turn.Count * 2];
             buffers.Locked = new byte[turn.Count * 2];
             buffers.Anchors = new bool[turn.Count * 2];
+            buffers.Parts = new bool[turn.Count * 2];
         }
 
         var at = 0;
@@ -96,6 +153,7 @@ internal static class LexiconMatcher
         for (var i = 0; i < turn.Count; i++)
         {
             var with = index.WithWord(turn[i].Form);
+            buffers.Parts[i] = with.Length > 0;
             buffers.Anchors[i] = with.Length > 0 && !turn[i].Has(Words.Function);
             if (turn[i].Gone)
                 continue;
@@ -148,6 +206,8 @@ internal static class LexiconMatcher
         var (joined, heard) = (0, first);
         var letters = Vocabulary.HashSeed;
         var (function, ordinary, anchors) = (0, 0, 0);
+        bool? cue = null;
+        var losing = false;
         for (var last = first; last < first + LongestWindow && last < turn.Count; last++)
         {
             ref var token = ref turn[last];
@@ -155,9 +215,13 @@ internal static class LexiconMatcher
                 return;
             if (token.IsFixed && !token.Has(Words.Number))
                 return;
+            // A term of its own that is no part of another: no window with it is one.
+            if (buffers.Locked[last] > 0 && !buffers.Parts[last] && !index.IsPhrases)
+                return;
             function += token.Has(Words.Function) ? 1 : 0;
             ordinary += token.Has(Words.Common | Words.Function) ? 1 : 0;
             anchors += buffers.Anchors[last] ? 1 : 0;
+            losing |= !buffers.Parts[last] && IsKept(turn, last);
             var count = buffers.Starts[last + 1] - buffers.Starts[first];
             if (count >= Phonemes.Longest)
                 return;
@@ -166,7 +230,7 @@ internal static class LexiconMatcher
                 continue;
             // Nothing but ordinary words and no word of a term among them: never.
             var anchorable = length > 1 && anchors > 0;
-            if (ordinary == length && !anchorable && !(length == 1 && count >= 6 && HasCue(turn, first)))
+            if (ordinary == length && !anchorable && !(length == 1 && count >= 6 && (cue ??= HasCue(turn, first))))
                 continue;
             for (; heard <= last; heard++)
             {
@@ -175,13 +239,22 @@ internal static class LexiconMatcher
             }
 
             ReadOnlySpan<byte> sounds = said[..joined];
-            var most = index.HasLetters(letters) ? Furthest : Farthest(turn, index, first, anchorable, length - ordinary, length);
+            var most = index.HasLetters(letters) ? Furthest : Farthest(index, anchorable, length - ordinary, length, anchorable || (cue ??= HasCue(turn, first)) || turn[first].Capitalised);
+            if (losing && length > 1)
+                most = Math.Min(most, Lossless);
             if (most < 0)
                 continue;
-            var (best, second, distance, secondDistance) = (-1, -1, float.MaxValue, float.MaxValue);
-            index.Near(sounds, Phonemes.Signature(sounds), most, buffers.Near, ref best, ref distance, ref second, ref secondDistance);
-            if (best < 0)
+            var hash = HeardInVain.Hash(index.Id, most, sounds);
+            if (buffers.InVain.Contains(hash))
                 continue;
+            var (best, second, distance, secondDistance) = (-1, -1, float.MaxValue, float.MaxValue);
+            index.Near(sounds, most, buffers.Near, ref best, ref distance, ref second, ref secondDistance);
+            if (best < 0)
+            {
+                buffers.InVain.Add(hash);
+                continue;
+            }
+
             Judge(turn, index, buffers, first, last, index[best], distance, secondDistance, matches);
             if (second >= 0 && secondDistance - distance < .03f)
                 Judge(turn, index, buffers, first, last, index[second], secondDistance, distance, matches);
@@ -234,7 +307,7 @@ internal static class LexiconMatcher
 
         var words = to - from + 1;
         var there = term.Words.AsSpan(head, term.Words.Length - head - tail);
-        if (function == words || IsInflection(turn, from, to, there) || (distance > .03f && LosesFunctionWord(turn, from, to, there)))
+        if (function == words || IsInflection(turn, from, to, there) || (distance > Lossless && LosesFunctionWord(turn, from, to, there)))
             return;
         var joined = SameLetters(turn, from, to, there);
         // An ordinary word of the term's own spelled otherwise is somebody's choice: center, centre.
@@ -269,7 +342,7 @@ internal static class LexiconMatcher
     private static bool IsAnchor(TurnText turn, int i) => !turn[i].Has(Words.Function) && turn.Lower(i).Length >= 3;
 
     // The most that Limit may come to for any term under a window that no term has the letters of.
-    private static float Farthest(TurnText turn, TermIndex index, int first, bool anchorable, int unknown, int words)
+    private static float Farthest(TermIndex index, bool anchorable, int unknown, int words, bool cue)
     {
         if (index.IsPhrases)
             return anchorable ? .14f : -1;
@@ -277,7 +350,6 @@ internal static class LexiconMatcher
             return Math.Max(.02f, (unknown > 0 ? Furthest : .08f) - index.Strictness);
         if (unknown == 0)
             return .06f - index.Strictness;
-        var cue = HasCue(turn, first) || turn[first].Capitalised;
         return Math.Max(.02f, (unknown < words ? (cue ? .12f : .11f) : cue ? .16f : .13f) - index.Strictness);
     }
 
@@ -335,17 +407,22 @@ internal static class LexiconMatcher
     {
         for (var i = from; i <= to; i++)
         {
-            if (!turn[i].Has(Words.Function) || turn.Lower(i).Length < 2 || (from == to))
+            if (from == to)
                 continue;
             var kept = false;
             foreach (var word in there)
                 kept |= turn.Is(i, word);
-            if (!kept && turn[i].Has(Words.Preposition | Words.Determiner | Words.Conjunction | Words.Pronoun) && turn.Lower(i) is not "oh")
+            if (!kept && IsKept(turn, i))
                 return true;
         }
 
         return false;
     }
+
+    // A small word that a term which sounds a little otherwise must have too.
+    private static bool IsKept(TurnText turn, int i) =>
+        turn[i].Has(Words.Function) && turn[i].LowerLength >= 2
+        && turn[i].Has(Words.Preposition | Words.Determiner | Words.Conjunction | Words.Pronoun) && turn.Lower(i) is not "oh";
 
     private static bool SameLetters(TurnText turn, int from, int to, ReadOnlySpan<string> there)
     {

@@ -125,6 +125,9 @@ internal static class Phonemes
         return bits;
     }
 
+    /// <summary>How many keys there are at most.</summary>
+    public const int KeyCount = 64;
+
     /// <summary>Keys of a word's sound: its first two consonants, and its last two, by kind. What sounds alike shares one of them.</summary>
     public static (int First, int Last) Keys(ReadOnlySpan<byte> sounds)
     {
@@ -179,19 +182,39 @@ internal static class Phonemes
     /// <summary>What a sound costs that only one of two has.</summary>
     public static float Indel(byte sound) => Indels[sound];
 
-    /// <summary>The next row of distances: from the beginnings of <paramref name="said"/> to a beginning that is one sound longer. Gives the least of it.</summary>
-    public static float Step(ReadOnlySpan<byte> said, byte sound, ReadOnlySpan<float> from, Span<float> to)
+    /// <summary>The least that a sound costs which only one of two has.</summary>
+    public const float LeastIndel = .55f;
+
+    /// <summary>
+    /// The next row of distances: from the beginnings of <paramref name="said"/> to a beginning that is one sound longer, for the columns from
+    /// <paramref name="first"/> to <paramref name="last"/>; those beside them are too far for any. Gives the least of it.
+    /// </summary>
+    public static float Step(ReadOnlySpan<byte> said, byte sound, ReadOnlySpan<float> from, Span<float> to, int first, int last)
     {
         var costs = Costs.AsSpan(sound * All.Length, All.Length);
         var indel = Indels[sound];
-        var least = to[0] = from[0] + indel;
-        for (var j = 0; j < said.Length; j++)
+        var least = float.MaxValue;
+        var left = float.MaxValue;
+        if (first == 0)
         {
-            var cost = Math.Min(Math.Min(from[j] + costs[said[j]], from[j + 1] + indel), to[j] + Indels[said[j]]);
-            to[j + 1] = cost;
+            least = left = to[0] = from[0] + indel;
+            first = 1;
+        }
+        else
+        {
+            to[first - 1] = float.MaxValue;
+        }
+
+        for (var j = first; j <= last; j++)
+        {
+            var heard = said[j - 1];
+            var cost = Math.Min(Math.Min(from[j - 1] + costs[heard], from[j] + indel), left + Indels[heard]);
+            to[j] = left = cost;
             least = Math.Min(least, cost);
         }
 
+        if (last + 1 < to.Length)
+            to[last + 1] = float.MaxValue;
         return least;
     }
 

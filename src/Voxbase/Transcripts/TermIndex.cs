@@ -9,6 +9,9 @@ public sealed class TermIndex
     public static TermIndex Empty { get; } = new([]);
 
     internal const int MostWords = 6;
+
+    private static int made;
+
     private const float Widest = .30f;
 
     /// <summary>The fewest sounds that a term may have to be found under so many.</summary>
@@ -19,8 +22,11 @@ public sealed class TermIndex
 
 
     private readonly Term[] terms;
-    private readonly SoundList[] byFirst;
-    private readonly SoundList[] byLast;
+    // By the key of the first and of the last consonants; put in order when first asked for.
+    private readonly List<int>?[] firsts = new List<int>?[Phonemes.KeyCount];
+    private readonly List<int>?[] lasts = new List<int>?[Phonemes.KeyCount];
+    private readonly SoundList?[] byFirst = new SoundList?[Phonemes.KeyCount];
+    private readonly SoundList?[] byLast = new SoundList?[Phonemes.KeyCount];
     private readonly WordMap words;
     private readonly HashSet<uint> letters = [];
 
@@ -33,32 +39,38 @@ public sealed class TermIndex
     {
     }
 
-    internal TermIndex(IEnumerable<string> surfaces, bool isPhrases)
+    /// <param name="surfaces">The terms.</param>
+    /// <param name="isPhrases">Whether they are fixed phrases, not names.</param>
+    /// <param name="read">What was read before, which is not read again.</param>
+    internal TermIndex(IEnumerable<string> surfaces, bool isPhrases, Dictionary<string, Term?>? read = null)
     {
         var found = new List<Term>();
         var seen = new HashSet<string>(StringComparer.Ordinal);
         var parts = new List<Term>();
         foreach (var surface in surfaces)
         {
-            if (Term.Read(surface, isPhrases) is not { } term || !seen.Add(term.Surface))
+            if (Read(surface) is not { } term || !seen.Add(term.Surface))
                 continue;
             found.Add(term);
             if (!isPhrases && term.Words.Length > 1)
             {
                 foreach (var part in term.Parts())
                 {
-                    if (Term.Read(part, isPhrases) is { } single && seen.Add(single.Surface))
+                    if (Read(part) is { } single && seen.Add(single.Surface))
                         parts.Add(single);
                 }
             }
         }
 
         // A part that sounds like a term of its own is that term, spelled otherwise.
-        var sounds = found.Where(term => term.Words.Length == 1).Select(term => Convert.ToHexString(term.Sounds)).ToHashSet(StringComparer.Ordinal);
-        found.AddRange(parts.Where(part => !sounds.Contains(Convert.ToHexString(part.Sounds))));
+        if (parts.Count > 0)
+        {
+            var sounds = found.Where(term => term.Words.Length == 1).Select(term => Convert.ToHexString(term.Sounds)).ToHashSet(StringComparer.Ordinal);
+            found.AddRange(parts.Where(part => !sounds.Contains(Convert.ToHexString(part.Sounds))));
+        }
+
         terms = [.. found.OrderBy(term => term.Sounds.Length).ThenBy(term => term.Surface, StringComparer.Ordinal)];
         IsPhrases = isPhrases;
-        var (firsts, lasts) = (new List<int>[64], new List<int>[64]);
         var anchors = new Dictionary<string, List<int>>(StringComparer.Ordinal);
         for (var t = 0; t < terms.Length; t++)
         {
@@ -75,17 +87,27 @@ public sealed class TermIndex
             }
         }
 
-        byFirst = [.. firsts.Select(list => SoundList.Of(terms, list, reversed: false))];
-        byLast = [.. lasts.Select(list => SoundList.Of(terms, list, reversed: true))];
         words = new WordMap(anchors);
         // The more terms there are, the likelier one sounds like anything.
         Strictness = terms.Length > 1000 ? .06f : terms.Length > 400 ? .03f : 0;
+
+        Term? Read(string surface)
+        {
+            if (read is null)
+                return Term.Read(surface, isPhrases);
+            if (!read.TryGetValue(surface, out var term))
+                read[surface] = term = Term.Read(surface, isPhrases);
+            return term;
+        }
     }
 
     /// <summary>How many terms there are, with the parts of names.</summary>
     public int Count => terms.Length;
 
     internal bool IsPhrases { get; }
+
+    /// <summary>Tells it from others that a turn is cleaned with.</summary>
+    internal int Id { get; } = Interlocked.Increment(ref made);
 
     internal float Strictness { get; }
 
@@ -110,13 +132,18 @@ public sealed class TermIndex
     /// has costs something: those that cannot be near for that reason, or for their length, are passed over.
     /// </summary>
     internal void Near(
-        ReadOnlySpan<byte> sounds, uint signature, float most, NearBuffers buffers, ref int best, ref float distance, ref int second, ref float secondDistance)
+        ReadOnlySpan<byte> sounds, float most, NearBuffers buffers, ref int best, ref float distance, ref int second, ref float secondDistance)
     {
         var (first, last) = Phonemes.Keys(sounds);
+        if (firsts[first] is null && lasts[last] is null)
+            return;
+        var signature = Phonemes.Signature(sounds);
         var found = buffers.Found;
         found.Clear();
-        byFirst[first].Near(sounds, signature, most, buffers);
-        byLast[last].Near(sounds, signature, most, buffers);
+        if (firsts[first] is { } begin)
+            (byFirst[first] ??= SoundList.Of(terms, begin, reversed: false)).Near(sounds, signature, most, buffers);
+        if (lasts[last] is { } end)
+            (byLast[last] ??= SoundList.Of(terms, end, reversed: true)).Near(sounds, signature, most, buffers);
         if (found.Count == 0)
             return;
         if (found.Count > 1)
@@ -183,8 +210,6 @@ internal sealed class NearBuffers
 /// </summary>
 internal sealed class SoundList
 {
-    private static readonly SoundList Empty = new([], [], [], [], [], reversed: false);
-
     private readonly int[] terms;
     private readonly byte[] sounds;
     private readonly int[] starts;
@@ -200,10 +225,8 @@ internal sealed class SoundList
             longest = Math.Max(longest, starts[t + 1] - starts[t]);
     }
 
-    public static SoundList Of(Term[] all, List<int>? terms, bool reversed)
+    public static SoundList Of(Term[] all, List<int> terms, bool reversed)
     {
-        if (terms is null)
-            return Empty;
         var ordered = terms.Select(t => (Term: t, Sounds: reversed ? [.. all[t].Sounds.Reverse()] : all[t].Sounds)).ToList();
         ordered.Sort((one, other) => one.Sounds.AsSpan().SequenceCompareTo(other.Sounds));
         var starts = new int[ordered.Count + 1];
@@ -222,18 +245,18 @@ internal sealed class SoundList
     /// <summary>Adds those that may be near; each is to be measured.</summary>
     public void Near(ReadOnlySpan<byte> said, uint signature, float most, NearBuffers buffers)
     {
-        if (terms.Length == 0)
-            return;
         var (shortest, farthest) = (TermIndex.Shortest(said.Length), TermIndex.Longest(said.Length));
         var bound = most * (said.Length + Math.Min(farthest, longest)) * .5f + .001f;
         Span<byte> turned = stackalloc byte[said.Length];
         said.CopyTo(turned);
         if (reversed)
             turned.Reverse();
+        // Each sound more on one side than on the other costs something: what lies farther apart cannot be near.
+        var band = (int)(bound / Phonemes.LeastIndel);
         var width = said.Length + 1;
         var rows = buffers.Rows;
         rows[0] = 0;
-        for (var j = 0; j < turned.Length; j++)
+        for (var j = 0; j < Math.Min(turned.Length, band + 1); j++)
             rows[j + 1] = rows[j] + Phonemes.Indel(turned[j]);
         // How many sounds of the term looked at last have their row; from which on all are too far.
         var (depth, dead) = (0, int.MaxValue);
@@ -250,18 +273,22 @@ internal sealed class SoundList
                 continue;
             }
 
+            var (near, enough) = (true, (most * (said.Length + length) * .5f) + .001f);
             while (depth < length)
             {
-                var least = Phonemes.Step(turned, sounds[starts[t] + depth], rows.AsSpan(depth * width, width), rows.AsSpan((depth + 1) * width, width));
+                var row = rows.AsSpan(depth * width, 2 * width);
                 depth++;
-                if (least > bound)
+                var least = Phonemes.Step(
+                    turned, sounds[starts[t] + depth - 1], row[..width], row[width..], Math.Max(0, depth - band), Math.Min(said.Length, depth + band));
+                if (least > enough)
                 {
-                    dead = depth;
+                    dead = least > bound ? depth : int.MaxValue;
+                    near = false;
                     break;
                 }
             }
 
-            if (dead == int.MaxValue && rows[(length * width) + said.Length] <= bound)
+            if (near && said.Length <= length + band && rows[(length * width) + said.Length] <= enough)
                 buffers.Found.Add(terms[t]);
         }
     }
@@ -270,6 +297,9 @@ internal sealed class SoundList
 /// <summary>A trusted term.</summary>
 internal sealed class Term
 {
+    [ThreadStatic]
+    private static TurnText? reading;
+
     private Term(string surface, string[] words, byte[] sounds)
     {
         WordSounds = [.. words.Select(word => Phonemes.Of(word))];
@@ -301,7 +331,7 @@ internal sealed class Term
             surface = surface[4..].TrimStart();
         if (surface.EndsWith("'s", StringComparison.Ordinal) || surface.EndsWith("’s", StringComparison.Ordinal))
             surface = surface[..^2];
-        var text = new TurnText();
+        var text = reading ??= new TurnText();
         text.Read(surface);
         text.Classify(Language.English);
         if (text.Count is 0 or > TermIndex.MostWords)

@@ -129,6 +129,7 @@ public sealed class TurnCleaner
         var (total, pass, spare) = (buffers.Total, buffers.Pass, buffers.Spare);
         total.Clear();
         buffers.Reported.Clear();
+        buffers.Matching.InVain.Clear();
         text = raw;
         for (var n = 0; n < MostPasses; n++)
         {

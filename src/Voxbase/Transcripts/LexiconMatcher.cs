@@ -309,7 +309,10 @@ internal static class LexiconMatcher
         var there = term.Words.AsSpan(head, term.Words.Length - head - tail);
         if (function == words || IsInflection(turn, from, to, there) || (distance > Lossless && LosesFunctionWord(turn, from, to, there)))
             return;
-        var joined = SameLetters(turn, from, to, there);
+        // A place or a first name is as it should be when the term is but another spelling of it, or another name.
+        if (known == words && (SameFolded(turn, from, to, there) || (words == 1 && there.Length == 1 && (Language.English.Look(there[0]) & Words.Known) != 0)))
+            return;
+        var joined = SameLetters(turn, from, to, there) && !HasConjunction(turn, from, to);
         // An ordinary word of the term's own spelled otherwise is somebody's choice: center, centre.
         var limit = Limit(turn, index, first, joined, anchored, unknown, words, term, function);
         if (distance > limit || (known > 0 && distance > (anchored ? .1f : words > 1 ? .05f : .02f)))
@@ -423,6 +426,32 @@ internal static class LexiconMatcher
     private static bool IsKept(TurnText turn, int i) =>
         turn[i].Has(Words.Function) && turn[i].LowerLength >= 2
         && turn[i].Has(Words.Preposition | Words.Determiner | Words.Conjunction | Words.Pronoun) && turn.Lower(i) is not "oh";
+
+    // r and d is not Rand d.
+    private static bool HasConjunction(TurnText turn, int from, int to)
+    {
+        for (var i = from; i <= to; i++)
+        {
+            if (turn[i].Has(Words.Conjunction) && to > from)
+                return true;
+        }
+
+        return false;
+    }
+
+    // The same but for accents: Mexico, México.
+    private static bool SameFolded(TurnText turn, int from, int to, ReadOnlySpan<string> there)
+    {
+        if (to - from + 1 != there.Length)
+            return false;
+        for (var w = 0; w < there.Length; w++)
+        {
+            if (!Phonemes.SameFolded(turn.Lower(from + w), there[w]))
+                return false;
+        }
+
+        return true;
+    }
 
     private static bool SameLetters(TurnText turn, int from, int to, ReadOnlySpan<string> there)
     {

@@ -218,6 +218,20 @@ internal static class Phonemes
         return least;
     }
 
+    /// <summary>Whether two words are the same but for accents.</summary>
+    public static bool SameFolded(ReadOnlySpan<char> one, ReadOnlySpan<char> other)
+    {
+        if (one.Length != other.Length)
+            return false;
+        for (var i = 0; i < one.Length; i++)
+        {
+            if (one[i] != other[i] && (Fold(one[i]) != Fold(other[i]) || Fold(one[i]) == '\0'))
+                return false;
+        }
+
+        return true;
+    }
+
     private static char Fold(char letter) => letter switch
     {
         >= 'a' and <= 'z' => letter,

@@ -79,7 +79,7 @@ internal readonly record struct Match(int First, int Last, Term Term, float Dist
 /// </summary>
 internal static class LexiconMatcher
 {
-    private const float Furthest = .17f;
+    private const float Furthest = .22f;
     private const int LongestWindow = 4;
 
     // So near that a small word may go: it was heard into the name.
@@ -317,7 +317,7 @@ internal static class LexiconMatcher
         var limit = Limit(turn, index, first, joined, anchored, unknown, words, term, function);
         if (distance > limit || (known > 0 && distance > (anchored ? .1f : words > 1 ? .05f : .02f)))
             return;
-        if (anchored && !joined && Between(buffers, from, to, term.WordSounds.AsSpan(head, there.Length)) > (index.IsPhrases ? .42f : .34f))
+        if (anchored && !joined && Between(buffers, from, to, term.WordSounds.AsSpan(head, there.Length)) > (index.IsPhrases ? .42f : .46f))
             return;
         // Two terms sound the same: there is no telling which.
         if (rival <= distance && !joined)
@@ -350,10 +350,10 @@ internal static class LexiconMatcher
         if (index.IsPhrases)
             return anchorable ? .14f : -1;
         if (anchorable)
-            return Math.Max(.02f, (unknown > 0 ? Furthest : .08f) - index.Strictness);
+            return Math.Max(.02f, (unknown > 0 ? Furthest : .12f) - index.Strictness);
         if (unknown == 0)
             return .06f - index.Strictness;
-        return Math.Max(.02f, (unknown < words ? (cue ? .12f : .11f) : cue ? .16f : .13f) - index.Strictness);
+        return Math.Max(.02f, (unknown < words ? (cue ? .14f : .13f) : cue ? .16f : .15f) - index.Strictness);
     }
 
     private static float Limit(
@@ -364,17 +364,17 @@ internal static class LexiconMatcher
         if (joined)
             return unknown > 0 || words == 1 ? .36f : -1;
         if (anchored)
-            return (unknown == words ? Furthest : unknown > 0 ? .12f : .08f) - index.Strictness;
+            return (unknown == words ? Furthest : unknown > 0 ? .16f : .12f) - index.Strictness;
         if (unknown == 0)
             return term.Sounds.Length >= 6 && words == 1 && HasCue(turn, first) ? .06f - index.Strictness : -1;
         var sounds = term.Sounds.Length;
         var cue = HasCue(turn, first) || turn[first].Capitalised;
         // Part of it is an ordinary word: more has to agree.
         if (unknown < words)
-            return sounds >= 6 && function == 0 ? (cue ? .12f : .11f) - index.Strictness : sounds >= 5 ? .04f - index.Strictness : .02f;
+            return sounds >= 6 && function == 0 ? (cue ? .14f : .13f) - index.Strictness : sounds >= 5 ? .04f - index.Strictness : .02f;
         if (sounds >= 6)
-            return (cue ? .16f : .13f) - index.Strictness;
-        return sounds >= 4 ? (cue ? .12f : .08f) - index.Strictness : -1;
+            return (cue ? .16f : .15f) - index.Strictness;
+        return sounds >= 4 ? (cue ? .12f : .10f) - index.Strictness : -1;
     }
 
     // What often stands before a name.

@@ -312,7 +312,9 @@ internal static class LexiconMatcher
         // A place or a first name is as it should be when the term is but another spelling of it, or another name.
         if (known == words && (SameFolded(turn, from, to, there) || (words == 1 && there.Length == 1 && (Language.English.Look(there[0]) & Words.Known) != 0)))
             return;
-        var joined = SameLetters(turn, from, to, there) && !HasConjunction(turn, from, to);
+        var joined = SameLetters(turn, from, to, there);
+        if (joined && HasConjunction(turn, from, to))
+            return;
         // An ordinary word of the term's own spelled otherwise is somebody's choice: center, centre.
         var limit = Limit(turn, index, first, joined, anchored, unknown, words, term, function);
         if (distance > limit || (known > 0 && distance > (anchored ? .1f : words > 1 ? .05f : .02f)))

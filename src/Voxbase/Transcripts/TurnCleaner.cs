@@ -55,11 +55,14 @@ public sealed class TurnCleaner
         turn.Read(raw);
         var language = given ?? Language.Detect(turn, state.Language);
         var level = request.Level;
-        var edits = Passes(raw, state, request.Mode, level, language, buffers, out var text);
-        if (level == CleaningLevel.Full && TakesTooMuch(raw, edits, buffers))
+        var edits = AtLevel(raw, state, request.Mode, ref level, language, buffers, out var text);
+        // What is taken out may have been what told the language. That of what is left is right, or there is no telling what the rules for it are.
+        if (given is null && edits.Count > 0 && Language.Detect(turn, state.Language) is var left && left != language)
         {
-            level = CleaningLevel.Light;
-            edits = Passes(raw, state, request.Mode, level, language, buffers, out text);
+            (level, language) = (request.Level, left);
+            edits = AtLevel(raw, state, request.Mode, ref level, language, buffers, out text);
+            if (edits.Count > 0 && Language.Detect(turn, state.Language) != language)
+                edits = Nothing(raw, buffers, out text);
         }
 
         var corrections = new Correction[edits.Count];
@@ -102,6 +105,16 @@ public sealed class TurnCleaner
 
     private static bool IsMisheard(in TextEdit edit) => edit.Reason is CorrectionReasons.Lexicon or CorrectionReasons.Phrase;
 
+    private static List<TextEdit> AtLevel(
+        string raw, CleaningState state, CleaningMode mode, ref CleaningLevel level, Language language, TurnBuffers buffers, out string text)
+    {
+        var edits = Passes(raw, state, mode, level, language, buffers, out text);
+        if (level != CleaningLevel.Full || !TakesTooMuch(raw, edits, buffers))
+            return edits;
+        level = CleaningLevel.Light;
+        return Passes(raw, state, mode, level, language, buffers, out text);
+    }
+
     // Passes until one changes nothing: so cleaning is idempotent by construction. Names that do not settle are given up, and then everything.
     private static List<TextEdit> Passes(
         string raw, CleaningState state, CleaningMode mode, CleaningLevel level, Language language, TurnBuffers buffers, out string text)
@@ -114,9 +127,14 @@ public sealed class TurnCleaner
                 return edits;
             }
 
-            buffers.Turn.Read(raw);
         }
 
+        return Nothing(raw, buffers, out text);
+    }
+
+    private static List<TextEdit> Nothing(string raw, TurnBuffers buffers, out string text)
+    {
+        buffers.Turn.Read(raw);
         buffers.Total.Clear();
         buffers.Reported.Clear();
         text = raw;

@@ -63,6 +63,11 @@ public sealed class DisfluencyTests
     [InlineData("en", "Wait for me and don't be sorry.")]
     [InlineData("de", "Er geht um den See.")]
     [InlineData("de", "Das, das du suchst, ist weg.")]
+    [InlineData("de", "Alle, die die Stadt kennen, sind da.")]
+    [InlineData("de", "Wir fahren nach Baden Baden weiter.")]
+    [InlineData("en", "He won, but that, that's racing.")]
+    [InlineData("en", "They hold a third, a third, a third.")]
+    [InlineData("fr", "J'arrive dans dix min minutes comprises.")]
     [InlineData("fr", "Vous vous trompez, et nous nous taisons.")]
     [InlineData("es", "Eh, oye, no, no es eso.")]
     public void Fluent_speech_stays_as_it_is(string language, string raw) => Cleaned.Turn(raw, language).Corrections.ShouldBeEmpty();

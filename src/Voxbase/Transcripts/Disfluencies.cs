@@ -280,7 +280,8 @@ internal static class Disfluencies
         if ((between & Gap.Comma) != 0 && IsCondition(turn, live, l))
             return Confidence.Low;
         // "restrictions on restrictions on marketing"
-        if (length == 2 && !paused && !turn[first].Has(Words.Function) && turn[live[l + 1]].Has(Words.Preposition) && l > 0)
+        if (length == 2 && !paused && !turn[first].Has(Words.Function) && turn[live[l + 1]].Has(Words.Preposition)
+            && turn.Lower(live[l + 1]) is not ("to" or "up") && l > 0)
             return Confidence.Low;
         return function == length ? Confidence.High : Confidence.Medium;
     }

@@ -29,6 +29,8 @@ public sealed class CleaningState
     private readonly float[] voting = new float[Cleaning.Topic.All.Count];
     private readonly TurnText reading = new();
     private TermIndex names = TermIndex.Empty;
+    private readonly Dictionary<string, Term?> termsRead = new(StringComparer.Ordinal);
+    private HashSet<string> known = [];
 
     /// <summary>A conversation that has said nothing yet.</summary>
     /// <param name="terms">Its key terms and participants, the only names that never age.</param>
@@ -80,7 +82,20 @@ public sealed class CleaningState
         window.Enqueue(found);
         var left = window.Count > WindowSize ? window.Dequeue() : [];
         if (found.Length > 0 || left.Length > 0)
-            names = new TermIndex(window.SelectMany(turn => turn).Distinct(StringComparer.Ordinal).Take(MostNames));
+            Learn();
+    }
+
+    // Anew only when a name came or went: the same ones are mentioned again and again.
+    private void Learn()
+    {
+        var now = window.SelectMany(turn => turn).Distinct(StringComparer.Ordinal).Take(MostNames).ToArray();
+        if (now.Length == known.Count && known.SetEquals(now))
+            return;
+        known = [.. now];
+        // Those that left are forgotten too.
+        if (termsRead.Count > 4 * MostNames)
+            termsRead.Clear();
+        names = new TermIndex(now, isPhrases: false, termsRead);
     }
 
     /// <summary>What the conversation is about with this turn; null when nothing stands out.</summary>
@@ -98,11 +113,17 @@ public sealed class CleaningState
     /// <summary>Proposes corrections of names and, where the topic calls for them, of fixed phrases.</summary>
     internal void Correct(TurnText turn, MatchBuffers buffers)
     {
-        LexiconMatcher.Find(turn, terms, buffers, CorrectionReasons.Lexicon, 1);
-        LexiconMatcher.Find(turn, names, buffers, CorrectionReasons.Lexicon, .8f);
-        if (votes[0] * Decay >= Active && turn.Language == Language.English)
-            LexiconMatcher.Find(turn, PhrasePacks.Roles, buffers, CorrectionReasons.Phrase, Math.Min(1, votes[0] * Decay));
+        if (terms.Count + names.Count == 0 && !IsActive(turn))
+            return;
+        LexiconMatcher.Prepare(turn, buffers);
+        LexiconMatcher.Find(turn, terms, names, buffers, CorrectionReasons.Lexicon, 1);
+        LexiconMatcher.Find(turn, names, terms, buffers, CorrectionReasons.Lexicon, .8f);
+        if (IsActive(turn))
+            LexiconMatcher.Find(turn, PhrasePacks.Roles, TermIndex.Empty, buffers, CorrectionReasons.Phrase, Math.Min(1, votes[0] * Decay));
     }
+
+    // Whether the phrases of people who say who they are may be meant.
+    private bool IsActive(TurnText turn) => votes[0] * Decay >= Active && turn.Language == Language.English;
 
     // Runs of capitalised words, without the small and ordinary words at their edges; a single ordinary word is none.
     private static string[] Names(TurnText turn)

@@ -145,12 +145,12 @@ internal static class Disfluencies
             else if (token.Capitalised && following.Capitalised && l > 0 && !token.Has(Words.Function) && !following.Has(Words.Common) && whole.Length > word.Length + 1 && whole[word.Length] is not '\'')
                 turn.Delete(i, i, CorrectionReasons.PartialWord, Confidence.Medium);
             else if (turn.Language.Agrees == false && whole[word.Length] == '\'' && token.Has(Words.Pronoun) && following.Has(Words.Auxiliary))
-                turn.Delete(i, i, CorrectionReasons.FalseStart, turn.Is(i, "that") && next == i + 1 && (following.Before & Gap.Comma) == 0 ? Confidence.Low : Confidence.Medium);
+                turn.Delete(i, i, CorrectionReasons.FalseStart, turn.Is(i, "that") ? Confidence.Low : Confidence.Medium);
         }
         else if (turn.Language == Language.French && word.Length == 2 && whole.Length > 2 && whole[1] == '\'' && word[0] == whole[0]
-            && token.Has(Words.Function) && !turn.Is(i, "ne"))
+            && token.Has(Words.Function) && turn.Lower(i) is not ("ne" or "de"))
         {
-            // de d'un, le l'appli: the elided form replaces the full one.
+            // le l'appli: the elided form replaces the full one.
             turn.Delete(i, i, CorrectionReasons.FalseStart, Confidence.Medium);
         }
     }
@@ -221,6 +221,13 @@ internal static class Disfluencies
         return true;
     }
 
+    // A name that no place or person is called twice, in the languages of which we know it: "on Strava Strava".
+    private static bool IsSaidTwice(TurnText turn, ReadOnlySpan<int> live, int l, int length, bool paused) =>
+        length == 1 && turn.Language.Agrees && l > 0 && (turn[live[l + 1]].Before & Gap.Comma) == 0
+        && (paused || turn.Lower(live[l]) is not ("baden" or "bora" or "pago" or "walla" or "duran" or "sing" or "ping" or "wagga" or "coco" or "jojo" or "toto"
+            or "tamtam" or "bling" or "kuku" or "mama" or "papa" or "lala" or "zaza" or "gaga" or "yo" or "cha" or "can" or "tic" or "phi" or "puka" or "moni"))
+        && !(l + 2 < live.Length && turn.Same(live[l], live[l + 2])) && !turn.Same(live[l], live[l - 1]);
+
     // A sentence ends, or a bracket or quotation mark stands, before this live token. What was said in a pause between is over.
     private static bool Breaks(TurnText turn, ReadOnlySpan<int> live, int l)
     {
@@ -246,12 +253,12 @@ internal static class Disfluencies
             ref var token = ref turn[live[l + k]];
             if (token.IsFixed)
                 fixedWords++;
-            if (token.Has(Words.Number))
+            if (token.Has(Words.Number) || token.Form.Number.Kind is NumberKind.DigitOrdinal or NumberKind.TeenOrdinal or NumberKind.TenOrdinal && turn.Language == Language.English)
                 numbers++;
             if (token.Has(Words.Function))
                 function++;
             if (token.Capitalised && turn[live[l + length + k]].Capitalised && (!token.Has(Words.Function | Words.Common) || token.Has(Words.Known))
-                && !(turn.Language == Language.German && (paused || l == 0)))
+                && !(turn.Language == Language.German && (paused || l == 0)) && !IsSaidTwice(turn, live, l, length, paused))
             {
                 capitalised++;
             }
@@ -273,7 +280,8 @@ internal static class Disfluencies
         if ((between & Gap.Comma) != 0 && IsCondition(turn, live, l))
             return Confidence.Low;
         // "restrictions on restrictions on marketing"
-        if (length == 2 && !paused && !turn[first].Has(Words.Function) && turn[live[l + 1]].Has(Words.Preposition) && l > 0)
+        if (length == 2 && !paused && !turn[first].Has(Words.Function) && turn[live[l + 1]].Has(Words.Preposition)
+            && turn.Lower(live[l + 1]) is not ("to" or "up") && l > 0)
             return Confidence.Low;
         return function == length ? Confidence.High : Confidence.Medium;
     }
@@ -318,7 +326,7 @@ internal static class Disfluencies
         }
 
         if (token.Has(Words.Doubles) && !(paused && turn.Language == Language.English))
-            return null;
+            return IsGermanStumble(turn, live, l, first, second) ? Confidence.Medium : null;
         // Letters are spelled; only these are words of their own.
         if (token.LowerLength == 1 && (!token.Has(Words.Function) || (l > 0 && turn[live[l - 1]].LowerLength == 1) || (l + 2 < live.Length && turn[live[l + 2]].LowerLength == 1 && !turn.Same(live[l + 2], first))))
             return null;
@@ -341,6 +349,23 @@ internal static class Disfluencies
         }
 
         return token.Has(Words.Function) ? Confidence.High : Confidence.Medium;
+    }
+
+    // "die die" after a noun is a relative pronoun and an article: "alle, die die Stadt kennen". After a verb that begins the sentence, a preposition or
+    // nothing there is no noun that it could be about, and over a pause it is one word said twice.
+    private static bool IsGermanStumble(TurnText turn, ReadOnlySpan<int> live, int l, int first, int second)
+    {
+        if (turn.Language != Language.German || turn.Lower(first) is not ("das" or "die" or "der" or "den" or "dem") || l + 2 >= live.Length
+            || (turn[second].Before & Gap.Comma) != 0)
+        {
+            return false;
+        }
+
+        if (l == 0 || turn[first].StartsSentence)
+            return true;
+        ref var before = ref turn[live[l - 1]];
+        var begins = l == 1 || turn[live[l - 1]].StartsSentence;
+        return before.Has(Words.Preposition) || (begins && before.Has(Words.Common)) || turn.Lower(live[l - 1]) is "bitte" or "mir";
     }
 
     private static bool Precedes(TurnText turn, ReadOnlySpan<int> live, int l, string word)

@@ -132,19 +132,19 @@ internal static class Emission
 
         string gap;
         if (first == 0)
-            gap = left.ToString();
+            gap = Written(left);
         else if (atEnd)
-            gap = HasEnd(right) ? right.ToString() : HasEnd(left) ? left.TrimEnd().ToString() : TrimCommas(right).ToString();
+            gap = Written(HasEnd(right) ? right : HasEnd(left) ? left.TrimEnd() : TrimCommas(right));
         else if ((leftGap & Gap.End) != 0)
-            gap = left.ToString();
+            gap = Written(left);
         else if ((rightGap & Gap.End) != 0)
-            gap = right.ToString();
+            gap = Written(right);
         else if (reason is CorrectionReasons.Filler or CorrectionReasons.EditPhrase && (leftGap & Gap.Comma) != 0 && (rightGap & (Gap.Comma | Gap.Dash | Gap.Ellipsis)) != 0)
             gap = " ";
         else if (reason == CorrectionReasons.Filler && left.IsEmpty)
-            gap = right.ToString();
+            gap = Written(right);
         else
-            gap = (leftGap & (Gap.Space | Gap.Dash)) == 0 ? right.ToString() : left.ToString();
+            gap = Written((leftGap & (Gap.Space | Gap.Dash)) == 0 ? right : left);
 
         // The next word takes over the capital of a beginning of a sentence.
         var capital = !atEnd && turn[first].Capitalised && (first == 0 || turn[first].StartsSentence)
@@ -155,6 +155,8 @@ internal static class Emission
         else
             Add(turn, edits, before, after, gap, reason, confidence, 0);
     }
+
+    private static string Written(ReadOnlySpan<char> gap) => gap switch { "" => "", " " => " ", ", " => ", ", ". " => ". ", "." => ".", _ => gap.ToString() };
 
     private static bool HasEnd(ReadOnlySpan<char> gap) => gap.IndexOfAny('.', '!', '?') >= 0 || gap.Contains('…') || gap.Contains('\n');
 
@@ -192,15 +194,35 @@ internal static class Emission
     /// <summary>A text with edits applied.</summary>
     public static string Apply(string raw, List<TextEdit> edits)
     {
-        var text = new StringBuilder(raw.Length + 16);
-        var at = 0;
+        var length = raw.Length;
         foreach (var edit in edits)
+            length += edit.Text.Length - (edit.End - edit.Start);
+        return string.Create(length, (raw, edits), static (text, of) =>
         {
-            text.Append(raw, at, edit.Start - at).Append(edit.Text);
-            at = edit.End;
+            var at = 0;
+            foreach (var edit in of.edits)
+            {
+                of.raw.AsSpan(at, edit.Start - at).CopyTo(text);
+                text = text[(edit.Start - at)..];
+                edit.Text.CopyTo(text);
+                text = text[edit.Text.Length..];
+                at = edit.End;
+            }
+
+            of.raw.AsSpan(at).CopyTo(text);
+        });
+    }
+
+    /// <summary>Whether one of the edits begins where another ends: to a reader they are one.</summary>
+    public static bool Touch(List<TextEdit> edits)
+    {
+        for (var e = 1; e < edits.Count; e++)
+        {
+            if (edits[e].Start <= edits[e - 1].End)
+                return true;
         }
 
-        return text.Append(raw, at, raw.Length - at).ToString();
+        return false;
     }
 
     /// <summary>

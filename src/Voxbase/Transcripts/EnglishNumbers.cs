@@ -20,6 +20,12 @@ internal static class EnglishNumbers
     private static readonly string[] Months =
         ["january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december"];
 
+    private static readonly (NumberKind Kind, string[] Words)[] Kinds =
+    [
+        (NumberKind.Digit, Digits), (NumberKind.Teen, Teens), (NumberKind.Ten, Tens), (NumberKind.Scale, Scales), (NumberKind.DigitOrdinal, DigitOrdinals),
+        (NumberKind.TeenOrdinal, TeenOrdinals), (NumberKind.TenOrdinal, TensOrdinals), (NumberKind.Decade, Decades), (NumberKind.Month, Months),
+    ];
+
     // Longest first.
     private static readonly (string[] Words, string Sign)[] Units = Pairs("""
         kilograms force per square centimeter=kgf/cm²
@@ -138,7 +144,7 @@ internal static class EnglishNumbers
         var i = 0;
         while (i < turn.Count)
         {
-            if (turn[i].Gone || !turn[i].Has(Words.Number | Words.Preposition | Words.Determiner) && !StartsElsewhere(turn, i))
+            if (turn[i].Gone || !Starts(turn, i))
             {
                 i++;
                 continue;
@@ -149,7 +155,9 @@ internal static class EnglishNumbers
         }
     }
 
-    private static bool StartsElsewhere(TurnText turn, int i) => turn.Lower(i) is "minus" or "point" || IndexOf(Months, turn, i) >= 0 || OrdinalAt(turn, i) > 0;
+    // Whether a number, a date or a code can begin here.
+    private static bool Starts(TurnText turn, int i) =>
+        turn[i].Has(Words.Number) || turn[i].Form.Number.Kind != NumberKind.None || turn.Lower(i) is "minus" or "point" or "a" or "hundredth" or "thousandth";
 
     /// <summary>Writes a turn that is nothing but a number, an address or a code, as the answer to a question is.</summary>
     public static bool WriteWhole(TurnText turn)
@@ -220,7 +228,7 @@ internal static class EnglishNumbers
         }
 
         // nineteen eighties, seven fifty b c
-        if (turn.Count == 2 && Teen(turn, 0) is var century and >= 10 && IndexOf(Decades, turn, 1) is var decade and > 1)
+        if (turn.Count == 2 && Teen(turn, 0) is var century and >= 10 && IndexOf(NumberKind.Decade, turn, 1) is var decade and > 1)
             return $"{(century * 100) + (decade * 10)}s";
         var last = turn.Count - 1;
         if (last >= 2 && turn.Is(last, "c") && turn.Is(last - 1, "b") && Year(turn, 0, out var before) == last - 1)
@@ -622,7 +630,7 @@ internal static class EnglishNumbers
             {
                 number += "." + digits;
                 i = at;
-                if (IndexOf(Scales, turn, i) is >= 0 and var named)
+                if (IndexOf(NumberKind.Scale, turn, i) is >= 0 and var named)
                 {
                     scale = Scales[named];
                     i++;
@@ -639,7 +647,7 @@ internal static class EnglishNumbers
         scale = "";
         var whole = Cardinal(turn, i, out value);
         var below = Below1000(turn, i, out var front);
-        if (below > 0 && IndexOf(Scales, turn, i + below) is >= 1 and var named && whole == below + 1)
+        if (below > 0 && IndexOf(NumberKind.Scale, turn, i + below) is >= 1 and var named && whole == below + 1)
         {
             value = front;
             scale = Scales[named];
@@ -663,7 +671,7 @@ internal static class EnglishNumbers
             var length = Below10000(turn, at, out var part);
             if (length == 0)
                 break;
-            var scale = IndexOf(Scales, turn, at + length);
+            var scale = IndexOf(NumberKind.Scale, turn, at + length);
             var indian = turn.Is(at + length, "crore") ? 10_000_000 : turn.Is(at + length, "lakh") ? 100_000 : 0;
             if (indian > 0)
             {
@@ -735,13 +743,13 @@ internal static class EnglishNumbers
 
     private static int Below100(TurnText turn, int i, out int value)
     {
-        value = IndexOf(Digits, turn, i);
+        value = IndexOf(NumberKind.Digit, turn, i);
         if (value >= 0)
             return 1;
         value = Teen(turn, i);
         if (value >= 10)
             return 1;
-        var tens = IndexOf(Tens, turn, i);
+        var tens = IndexOf(NumberKind.Ten, turn, i);
         if (tens < 2)
         {
             value = 0;
@@ -749,7 +757,7 @@ internal static class EnglishNumbers
         }
 
         value = tens * 10;
-        var ones = IndexOf(Digits, turn, i + 1);
+        var ones = IndexOf(NumberKind.Digit, turn, i + 1);
         if (ones <= 0)
             return 1;
         value += ones;
@@ -800,13 +808,13 @@ internal static class EnglishNumbers
 
     private static int OrdinalAt(TurnText turn, int i)
     {
-        var one = IndexOf(DigitOrdinals, turn, i);
+        var one = IndexOf(NumberKind.DigitOrdinal, turn, i);
         if (one > 0)
             return one;
-        var teen = IndexOf(TeenOrdinals, turn, i);
+        var teen = IndexOf(NumberKind.TeenOrdinal, turn, i);
         if (teen >= 0)
             return 10 + teen;
-        var tens = IndexOf(TensOrdinals, turn, i);
+        var tens = IndexOf(NumberKind.TenOrdinal, turn, i);
         return tens > 1 ? tens * 10 : turn.Is(i, "hundredth") ? 100 : turn.Is(i, "thousandth") ? 1000 : 0;
     }
 
@@ -830,7 +838,7 @@ internal static class EnglishNumbers
         var first = Below100(turn, i, out var century);
         if (first == 0)
             return 0;
-        if (turn.Lower(Math.Min(i + first, turn.Count)) is "o" or "oh" && i + first < turn.Count && IndexOf(Digits, turn, i + first + 1) is > 0 and var one && century is >= 10 and < 21)
+        if (turn.Lower(Math.Min(i + first, turn.Count)) is "o" or "oh" && i + first < turn.Count && IndexOf(NumberKind.Digit, turn, i + first + 1) is > 0 and var one && century is >= 10 and < 21)
         {
             year = (century * 100) + one;
             return first + 2;
@@ -843,15 +851,18 @@ internal static class EnglishNumbers
         return first + second;
     }
 
-    private static string? Month(TurnText turn, int i) => IndexOf(Months, turn, i) is >= 0 ? turn.Surface(i).ToString() : null;
+    private static string? Month(TurnText turn, int i) => IndexOf(NumberKind.Month, turn, i) is >= 0 ? turn.Surface(i).ToString() : null;
 
-    private static int Teen(TurnText turn, int i) => IndexOf(Teens, turn, i) is >= 0 and var teen ? teen + 10 : 0;
+    private static int Teen(TurnText turn, int i) => IndexOf(NumberKind.Teen, turn, i) is >= 0 and var teen ? teen + 10 : 0;
 
-    private static int DigitOf(TurnText turn, int i) => i < turn.Count && turn.Lower(i) is "o" or "oh" ? 0 : IndexOf(Digits, turn, i);
+    private static int DigitOf(TurnText turn, int i) => i < turn.Count && turn.Lower(i) is "o" or "oh" ? 0 : IndexOf(NumberKind.Digit, turn, i);
 
     private static string DigitRun(TurnText turn, int i, out int length)
     {
         var start = i;
+        length = 0;
+        if (!(turn[i].Form.Number.Kind == NumberKind.Digit || turn.Lower(i) is "o" or "oh" or "double" or "triple"))
+            return "";
         var digits = new StringBuilder();
         while (i < turn.Count)
         {
@@ -895,17 +906,36 @@ internal static class EnglishNumbers
         return true;
     }
 
-    private static int IndexOf(string[] list, TurnText turn, int i)
+    private static int IndexOf(NumberKind kind, TurnText turn, int i) =>
+        i >= 0 && i < turn.Count && turn[i].Form.Number is var number && number.Kind == kind ? number.Index : -1;
+
+    /// <summary>What a word is in a number.</summary>
+    public static NumberWord ReadWord(string word)
     {
-        if (i < 0 || i >= turn.Count)
-            return -1;
-        var word = turn.Lower(i);
-        for (var n = 0; n < list.Length; n++)
+        foreach (var (kind, list) in Kinds)
         {
-            if (word.SequenceEqual(list[n]))
-                return n;
+            if (word.Length > 0 && Array.IndexOf(list, word) is >= 0 and var index)
+                return new NumberWord(kind, (byte)index);
         }
 
-        return -1;
+        return default;
     }
 }
+
+/// <summary>What a word can be in a number.</summary>
+internal enum NumberKind : byte
+{
+    None,
+    Digit,
+    Teen,
+    Ten,
+    Scale,
+    DigitOrdinal,
+    TeenOrdinal,
+    TenOrdinal,
+    Decade,
+    Month,
+}
+
+/// <summary>A word of a number, and which of its kind.</summary>
+internal readonly record struct NumberWord(NumberKind Kind, byte Index);

@@ -9,7 +9,65 @@ internal sealed class MatchBuffers
 
     public byte[] Locked { get; set; } = new byte[256];
 
+    /// <summary>Which tokens are a word of a term, and no small one.</summary>
+    public bool[] Anchors { get; set; } = new bool[256];
+
+    /// <summary>Which are a word of a term.</summary>
+    public bool[] Parts { get; set; } = new bool[256];
+
+    public NearBuffers Near { get; } = new();
+
+    /// <summary>Sounds that no term of an index is near to, as far as this turn has been listened to: a later pass hears most of them again.</summary>
+    public HeardInVain InVain { get; } = new();
+
     public List<Match> Matches { get; } = [];
+}
+
+/// <summary>A set of hashes, of bounded size: what no longer fits is not remembered.</summary>
+internal sealed class HeardInVain
+{
+    private const int Places = 512;
+
+    private readonly ulong[] slots = new ulong[Places];
+    private int count;
+
+    public void Clear()
+    {
+        if (count > 0)
+            Array.Clear(slots);
+        count = 0;
+    }
+
+    public bool Contains(ulong hash)
+    {
+        for (var at = (int)(hash >> 55); slots[at] != 0; at = (at + 1) & (Places - 1))
+        {
+            if (slots[at] == hash)
+                return true;
+        }
+
+        return false;
+    }
+
+    public void Add(ulong hash)
+    {
+        if (count >= Places / 2)
+            return;
+        var at = (int)(hash >> 55);
+        while (slots[at] != 0)
+            at = (at + 1) & (Places - 1);
+        slots[at] = hash;
+        count++;
+    }
+
+    /// <summary>A hash of what was listened for, never 0.</summary>
+    public static ulong Hash(int index, float most, ReadOnlySpan<byte> sounds)
+    {
+        var hash = ((ulong)(uint)index << 32 | BitConverter.SingleToUInt32Bits(most)) * 0x9E3779B97F4A7C15ul;
+        foreach (var sound in sounds)
+            hash = (hash ^ sound) * 0x100000001B3ul;
+        return (hash ^ (hash >> 29)) * 0xBF58476D1CE4E5B9ul | 1;
+    }
 }
 
 /// <summary>A term found at tokens <paramref name="First"/> to <paramref name="Last"/>.</summary>
@@ -21,45 +79,50 @@ internal readonly record struct Match(int First, int Last, Term Term, float Dist
 /// </summary>
 internal static class LexiconMatcher
 {
-    private const float Furthest = .17f;
+    private const float Furthest = .22f;
     private const int LongestWindow = 4;
+
+    // So near that a small word may go: it was heard into the name.
+    private const float Lossless = .03f;
 
     // Farther than any: a term that takes in more than what lacks a capital comes first.
     private const float OnlyCapitals = 1;
 
-    public static void Find(TurnText turn, TermIndex index, MatchBuffers buffers, string reason, float relevance)
+    /// <summary>
+    /// Proposes the terms of an index. Words that are one of them as they stand, or one of <paramref name="also"/>, are let be: two trusted names that
+    /// sound alike do not turn into each other.
+    /// </summary>
+    public static void Find(TurnText turn, TermIndex index, TermIndex also, MatchBuffers buffers, string reason, float relevance)
     {
         if (index.Count == 0 || turn.Count == 0)
             return;
-        Prepare(turn, buffers);
         var matches = buffers.Matches;
+        matches.Clear();
+        Array.Clear(buffers.Locked, 0, turn.Count);
+        if (also.Count > 0)
+            Lock(turn, also, buffers, matches);
         matches.Clear();
         Lock(turn, index, buffers, matches);
         for (var i = 0; i < turn.Count; i++)
         {
-            if (turn[i].Gone || turn[i].Kind != TokenKind.Word || buffers.Locked[i] > 1)
-                continue;
-            for (var length = 1; length <= LongestWindow && i + length <= turn.Count; length++)
-            {
-                var last = i + length - 1;
-                if (turn[last].Gone || buffers.Locked[last] > 1 || turn[last].Kind != TokenKind.Word || (length > 1 && IsApart(turn, last)))
-                    break;
-                Window(turn, index, buffers, i, last, matches);
-            }
+            if (!turn[i].Gone && turn[i].Kind == TokenKind.Word && buffers.Locked[i] <= 1)
+                WindowsFrom(turn, index, buffers, i, matches);
         }
 
         Choose(turn, matches, reason, relevance);
     }
 
-    private static void Prepare(TurnText turn, MatchBuffers buffers)
+    /// <summary>Writes how the turn sounds, for every index to be looked up in.</summary>
+    public static void Prepare(TurnText turn, MatchBuffers buffers)
     {
         if (buffers.Starts.Length < turn.Count + 1)
         {
             buffers.Starts = new int[turn.Count * 2];
             buffers.Locked = new byte[turn.Count * 2];
+            buffers.Anchors = new bool[turn.Count * 2];
+            buffers.Parts = new bool[turn.Count * 2];
         }
 
-        Array.Clear(buffers.Locked, 0, turn.Count);
         var at = 0;
         for (var i = 0; i < turn.Count; i++)
         {
@@ -71,8 +134,11 @@ internal static class LexiconMatcher
             }
 
             buffers.Starts[i] = at;
-            if (turn[i].Kind == TokenKind.Word && !turn[i].Gone)
-                at += Phonemes.Write(turn.Lower(i), buffers.Sounds.AsSpan(at, Phonemes.Longest));
+            if (turn[i].Kind != TokenKind.Word || turn[i].Gone)
+                continue;
+            var sounds = turn[i].Form.Sounds;
+            sounds.CopyTo(buffers.Sounds.AsSpan(at));
+            at += sounds.Length;
         }
 
         buffers.Starts[turn.Count] = at;
@@ -86,9 +152,12 @@ internal static class LexiconMatcher
     {
         for (var i = 0; i < turn.Count; i++)
         {
+            var with = index.WithWord(turn[i].Form);
+            buffers.Parts[i] = with.Length > 0;
+            buffers.Anchors[i] = with.Length > 0 && !turn[i].Has(Words.Function);
             if (turn[i].Gone)
                 continue;
-            foreach (var t in index.WithWord(turn.Lower(i)))
+            foreach (var t in with)
             {
                 var term = index[t];
                 if (!turn.Is(i, term.Words[0]) || i + term.Words.Length > turn.Count)
@@ -130,66 +199,76 @@ internal static class LexiconMatcher
         return true;
     }
 
-    private static void Window(TurnText turn, TermIndex index, MatchBuffers buffers, int first, int last, List<Match> matches)
+    // The windows that begin at a word: what they are made of is counted as they grow, and only those are listened to that may be a term.
+    private static void WindowsFrom(TurnText turn, TermIndex index, MatchBuffers buffers, int first, List<Match> matches)
     {
-        var (from, to) = (buffers.Starts[first], buffers.Starts[last + 1]);
-        if (to - from is < 3 or >= Phonemes.Longest)
-            return;
-        Span<byte> said = stackalloc byte[to - from];
-        ReadOnlySpan<byte> sounds = said[..Join(buffers, first, last, said)];
-        var (function, ordinary) = (0, 0);
-        for (var i = first; i <= last; i++)
+        Span<byte> said = stackalloc byte[Phonemes.Longest];
+        var (joined, heard) = (0, first);
+        var letters = Vocabulary.HashSeed;
+        var (function, ordinary, anchors) = (0, 0, 0);
+        bool? cue = null;
+        var losing = false;
+        for (var last = first; last < first + LongestWindow && last < turn.Count; last++)
         {
-            if (turn[i].IsFixed && !turn[i].Has(Words.Number))
+            ref var token = ref turn[last];
+            if (token.Gone || buffers.Locked[last] > 1 || token.Kind != TokenKind.Word || (last > first && IsApart(turn, last)))
                 return;
-            if (turn[i].Has(Words.Function))
-                function++;
-            if (turn[i].Has(Words.Common | Words.Function))
-                ordinary++;
+            if (token.IsFixed && !token.Has(Words.Number))
+                return;
+            // A term of its own that is no part of another: no window with it is one.
+            if (buffers.Locked[last] > 0 && !buffers.Parts[last] && !index.IsPhrases)
+                return;
+            function += token.Has(Words.Function) ? 1 : 0;
+            ordinary += token.Has(Words.Common | Words.Function) ? 1 : 0;
+            anchors += buffers.Anchors[last] ? 1 : 0;
+            losing |= !buffers.Parts[last] && IsKept(turn, last);
+            var count = buffers.Starts[last + 1] - buffers.Starts[first];
+            if (count >= Phonemes.Longest)
+                return;
+            var length = last - first + 1;
+            if (count < 3 || function == length)
+                continue;
+            // Nothing but ordinary words and no word of a term among them: never.
+            var anchorable = length > 1 && anchors > 0;
+            if (ordinary == length && !anchorable && !(length == 1 && count >= 6 && (cue ??= HasCue(turn, first))))
+                continue;
+            for (; heard <= last; heard++)
+            {
+                joined = Join(buffers, heard, said, joined);
+                letters = TermIndex.HashLetters(letters, turn.Lower(heard));
+            }
+
+            ReadOnlySpan<byte> sounds = said[..joined];
+            var most = index.HasLetters(letters) ? Furthest : Farthest(index, anchorable, length - ordinary, length, anchorable || (cue ??= HasCue(turn, first)) || turn[first].Capitalised);
+            if (losing && length > 1)
+                most = Math.Min(most, Lossless);
+            if (most < 0)
+                continue;
+            var hash = HeardInVain.Hash(index.Id, most, sounds);
+            if (buffers.InVain.Contains(hash))
+                continue;
+            var (best, second, distance, secondDistance) = (-1, -1, float.MaxValue, float.MaxValue);
+            index.Near(sounds, most, buffers.Near, ref best, ref distance, ref second, ref secondDistance);
+            if (best < 0)
+            {
+                buffers.InVain.Add(hash);
+                continue;
+            }
+
+            Judge(turn, index, buffers, first, last, index[best], distance, secondDistance, matches);
+            if (second >= 0 && secondDistance - distance < .03f)
+                Judge(turn, index, buffers, first, last, index[second], secondDistance, distance, matches);
         }
-
-        var length = last - first + 1;
-        // Nothing but ordinary words and no word of a term among them: never.
-        var anchorable = length > 1 && HasAnchor(turn, index, first, last);
-        if (ordinary == length && !anchorable && !(length == 1 && sounds.Length >= 6 && HasCue(turn, first)))
-            return;
-        if (function == length)
-            return;
-
-        var (best, second, distance, secondDistance) = (-1, -1, float.MaxValue, float.MaxValue);
-        index.Near(sounds, Phonemes.Signature(sounds), Furthest, ref best, ref distance, ref second, ref secondDistance);
-        if (best < 0)
-            return;
-        Judge(turn, index, buffers, first, last, index[best], distance, secondDistance, matches);
-        if (second >= 0 && secondDistance - distance < .03f)
-            Judge(turn, index, buffers, first, last, index[second], secondDistance, distance, matches);
     }
 
-    // The sounds of the words said in one breath: what ends one and begins the next is heard once.
-    private static int Join(MatchBuffers buffers, int first, int last, Span<byte> said)
+    // One more word said in the same breath: what ends one and begins the next is heard once.
+    private static int Join(MatchBuffers buffers, int i, Span<byte> said, int count)
     {
-        var count = 0;
-        for (var i = first; i <= last; i++)
-        {
-            var word = buffers.Sounds.AsSpan(buffers.Starts[i], buffers.Starts[i + 1] - buffers.Starts[i]);
-            if (count > 0 && word.Length > 1 && word[0] == said[count - 1] && !Phonemes.IsVowel(word[0]))
-                word = word[1..];
-            word.CopyTo(said[count..]);
-            count += word.Length;
-        }
-
-        return count;
-    }
-
-    private static bool HasAnchor(TurnText turn, TermIndex index, int first, int last)
-    {
-        for (var i = first; i <= last; i++)
-        {
-            if (!turn[i].Has(Words.Function) && index.WithWord(turn.Lower(i)).Length > 0)
-                return true;
-        }
-
-        return false;
+        var word = buffers.Sounds.AsSpan(buffers.Starts[i], buffers.Starts[i + 1] - buffers.Starts[i]);
+        if (count > 0 && word.Length > 1 && word[0] == said[count - 1] && !Phonemes.IsVowel(word[0]))
+            word = word[1..];
+        word.CopyTo(said[count..]);
+        return count + word.Length;
     }
 
     private static void Judge(
@@ -228,14 +307,19 @@ internal static class LexiconMatcher
 
         var words = to - from + 1;
         var there = term.Words.AsSpan(head, term.Words.Length - head - tail);
-        if (function == words || IsInflection(turn, from, to, there) || (distance > .03f && LosesFunctionWord(turn, from, to, there)))
+        if (function == words || IsInflection(turn, from, to, there) || (distance > Lossless && LosesFunctionWord(turn, from, to, there)))
+            return;
+        // A place or a first name is as it should be when the term is but another spelling of it, or another name.
+        if (known == words && (SameFolded(turn, from, to, there) || (words == 1 && there.Length == 1 && (Language.English.Look(there[0]) & Words.Known) != 0)))
             return;
         var joined = SameLetters(turn, from, to, there);
+        if (joined && HasConjunction(turn, from, to))
+            return;
         // An ordinary word of the term's own spelled otherwise is somebody's choice: center, centre.
         var limit = Limit(turn, index, first, joined, anchored, unknown, words, term, function);
         if (distance > limit || (known > 0 && distance > (anchored ? .1f : words > 1 ? .05f : .02f)))
             return;
-        if (anchored && !joined && Between(buffers, from, to, there) > (index.IsPhrases ? .42f : .34f))
+        if (anchored && !joined && Between(buffers, from, to, term.WordSounds.AsSpan(head, there.Length)) > (index.IsPhrases ? .42f : .46f))
             return;
         // Two terms sound the same: there is no telling which.
         if (rival <= distance && !joined)
@@ -245,17 +329,34 @@ internal static class LexiconMatcher
     }
 
     // How far the words that differ are from each other, without those that agree.
-    private static float Between(MatchBuffers buffers, int from, int to, ReadOnlySpan<string> there)
+    private static float Between(MatchBuffers buffers, int from, int to, ReadOnlySpan<byte[]> there)
     {
         Span<byte> sounds = stackalloc byte[Phonemes.Longest];
         var count = 0;
         foreach (var word in there)
-            count += Phonemes.Write(word, sounds[count..]);
+        {
+            var taken = word.AsSpan(0, Math.Min(word.Length, sounds.Length - count));
+            taken.CopyTo(sounds[count..]);
+            count += taken.Length;
+        }
+
         var start = buffers.Starts[from];
         return Phonemes.Distance(buffers.Sounds.AsSpan(start, buffers.Starts[to + 1] - start), sounds[..count], 1);
     }
 
     private static bool IsAnchor(TurnText turn, int i) => !turn[i].Has(Words.Function) && turn.Lower(i).Length >= 3;
+
+    // The most that Limit may come to for any term under a window that no term has the letters of.
+    private static float Farthest(TermIndex index, bool anchorable, int unknown, int words, bool cue)
+    {
+        if (index.IsPhrases)
+            return anchorable ? .14f : -1;
+        if (anchorable)
+            return Math.Max(.02f, (unknown > 0 ? Furthest : .12f) - index.Strictness);
+        if (unknown == 0)
+            return .06f - index.Strictness;
+        return Math.Max(.02f, (unknown < words ? (cue ? .14f : .13f) : cue ? .16f : .15f) - index.Strictness);
+    }
 
     private static float Limit(
         TurnText turn, TermIndex index, int first, bool joined, bool anchored, int unknown, int words, Term term, int function)
@@ -265,17 +366,17 @@ internal static class LexiconMatcher
         if (joined)
             return unknown > 0 || words == 1 ? .36f : -1;
         if (anchored)
-            return (unknown == words ? Furthest : unknown > 0 ? .12f : .08f) - index.Strictness;
+            return (unknown == words ? Furthest : unknown > 0 ? .16f : .12f) - index.Strictness;
         if (unknown == 0)
             return term.Sounds.Length >= 6 && words == 1 && HasCue(turn, first) ? .06f - index.Strictness : -1;
         var sounds = term.Sounds.Length;
         var cue = HasCue(turn, first) || turn[first].Capitalised;
         // Part of it is an ordinary word: more has to agree.
         if (unknown < words)
-            return sounds >= 6 && function == 0 ? (cue ? .12f : .11f) - index.Strictness : sounds >= 5 ? .04f - index.Strictness : .02f;
+            return sounds >= 6 && function == 0 ? (cue ? .14f : .13f) - index.Strictness : sounds >= 5 ? .04f - index.Strictness : .02f;
         if (sounds >= 6)
-            return (cue ? .16f : .13f) - index.Strictness;
-        return sounds >= 4 ? (cue ? .12f : .08f) - index.Strictness : -1;
+            return (cue ? .16f : .15f) - index.Strictness;
+        return sounds >= 4 ? (cue ? .12f : .10f) - index.Strictness : -1;
     }
 
     // What often stands before a name.
@@ -311,16 +412,47 @@ internal static class LexiconMatcher
     {
         for (var i = from; i <= to; i++)
         {
-            if (!turn[i].Has(Words.Function) || turn.Lower(i).Length < 2 || (from == to))
+            if (from == to)
                 continue;
             var kept = false;
             foreach (var word in there)
                 kept |= turn.Is(i, word);
-            if (!kept && turn[i].Has(Words.Preposition | Words.Determiner | Words.Conjunction | Words.Pronoun) && turn.Lower(i) is not "oh")
+            if (!kept && IsKept(turn, i))
                 return true;
         }
 
         return false;
+    }
+
+    // A small word that a term which sounds a little otherwise must have too.
+    private static bool IsKept(TurnText turn, int i) =>
+        turn[i].Has(Words.Function) && turn[i].LowerLength >= 2
+        && turn[i].Has(Words.Preposition | Words.Determiner | Words.Conjunction | Words.Pronoun) && turn.Lower(i) is not "oh";
+
+    // r and d is not Rand d.
+    private static bool HasConjunction(TurnText turn, int from, int to)
+    {
+        for (var i = from; i <= to; i++)
+        {
+            if (turn[i].Has(Words.Conjunction) && to > from)
+                return true;
+        }
+
+        return false;
+    }
+
+    // The same but for accents: Mexico, México.
+    private static bool SameFolded(TurnText turn, int from, int to, ReadOnlySpan<string> there)
+    {
+        if (to - from + 1 != there.Length)
+            return false;
+        for (var w = 0; w < there.Length; w++)
+        {
+            if (!Phonemes.SameFolded(turn.Lower(from + w), there[w]))
+                return false;
+        }
+
+        return true;
     }
 
     internal static bool SameLetters(TurnText turn, int from, int to, ReadOnlySpan<string> there)

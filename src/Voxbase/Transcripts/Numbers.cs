@@ -2,19 +2,21 @@ namespace Voxbase.Cleaning;
 
 /// <summary>
 /// Writes spoken numbers, dates, times, amounts and addresses as they are written. Text that somebody wrote, with digits or the marks of sentences in
-/// it, keeps its words: they were chosen. English only: in German, French and
-/// Spanish the words stay. Small numbers alone in a sentence stay words; a turn that is nothing but a number is one.
+/// it, keeps its words: they were chosen. Small numbers alone in a sentence stay words; a turn that is nothing but a number is one.
 /// </summary>
 internal static class Numbers
 {
     public static void Write(TurnText turn)
     {
-        if (turn.Language == Language.English)
+        if (SpokenNumbers.Of(turn.Language) is { } numbers)
+            numbers.Write(turn);
+        else
             EnglishNumbers.Write(turn);
     }
 
     /// <summary>Writes a turn that is nothing but a number, an address or a code; answers whether it is.</summary>
-    public static bool WriteWhole(TurnText turn) => turn.Language == Language.English && EnglishNumbers.WriteWhole(turn);
+    public static bool WriteWhole(TurnText turn) =>
+        SpokenNumbers.Of(turn.Language) is { } numbers ? numbers.WriteWhole(turn) : EnglishNumbers.WriteWhole(turn);
 
     /// <summary>Whether a turn is as a recogniser gives it: no digits, no marks, no capitals but I and names.</summary>
     public static bool IsSpoken(TurnText turn)

@@ -35,6 +35,13 @@ internal static class Phonemes
     private static readonly byte[] Coarse = MakeCoarse();
     private static readonly Rule[][] RulesByLetter = MakeRules();
 
+    /// <summary>The sounds of a lower-cased word.</summary>
+    public static byte[] Of(ReadOnlySpan<char> word)
+    {
+        Span<byte> sounds = stackalloc byte[Longest];
+        return sounds[..Write(word, sounds)].ToArray();
+    }
+
     /// <summary>Writes the sounds of a lower-cased word; gives how many.</summary>
     public static int Write(ReadOnlySpan<char> word, Span<byte> sounds)
     {
@@ -118,6 +125,9 @@ internal static class Phonemes
         return bits;
     }
 
+    /// <summary>How many keys there are at most.</summary>
+    public const int KeyCount = 64;
+
     /// <summary>Keys of a word's sound: its first two consonants, and its last two, by kind. What sounds alike shares one of them.</summary>
     public static (int First, int Last) Keys(ReadOnlySpan<byte> sounds)
     {
@@ -132,7 +142,7 @@ internal static class Phonemes
             last = ((last * 8) + kind) & 63;
         }
 
-        return (first, last + 64);
+        return (first, last);
     }
 
     /// <summary>
@@ -167,6 +177,59 @@ internal static class Phonemes
         }
 
         return row[other.Length] / mean;
+    }
+
+    /// <summary>What a sound costs that only one of two has.</summary>
+    public static float Indel(byte sound) => Indels[sound];
+
+    /// <summary>The least that a sound costs which only one of two has.</summary>
+    public const float LeastIndel = .55f;
+
+    /// <summary>
+    /// The next row of distances: from the beginnings of <paramref name="said"/> to a beginning that is one sound longer, for the columns from
+    /// <paramref name="first"/> to <paramref name="last"/>; those beside them are too far for any. Gives the least of it.
+    /// </summary>
+    public static float Step(ReadOnlySpan<byte> said, byte sound, ReadOnlySpan<float> from, Span<float> to, int first, int last)
+    {
+        var costs = Costs.AsSpan(sound * All.Length, All.Length);
+        var indel = Indels[sound];
+        var least = float.MaxValue;
+        var left = float.MaxValue;
+        if (first == 0)
+        {
+            least = left = to[0] = from[0] + indel;
+            first = 1;
+        }
+        else
+        {
+            to[first - 1] = float.MaxValue;
+        }
+
+        for (var j = first; j <= last; j++)
+        {
+            var heard = said[j - 1];
+            var cost = Math.Min(Math.Min(from[j - 1] + costs[heard], from[j] + indel), left + Indels[heard]);
+            to[j] = left = cost;
+            least = Math.Min(least, cost);
+        }
+
+        if (last + 1 < to.Length)
+            to[last + 1] = float.MaxValue;
+        return least;
+    }
+
+    /// <summary>Whether two words are the same but for accents.</summary>
+    public static bool SameFolded(ReadOnlySpan<char> one, ReadOnlySpan<char> other)
+    {
+        if (one.Length != other.Length)
+            return false;
+        for (var i = 0; i < one.Length; i++)
+        {
+            if (one[i] != other[i] && (Fold(one[i]) != Fold(other[i]) || Fold(one[i]) == '\0'))
+                return false;
+        }
+
+        return true;
     }
 
     private static char Fold(char letter) => letter switch

@@ -69,6 +69,8 @@ internal static class Repairs
 
     private static int CueAt(TurnText turn, ReadOnlySpan<int> live, int l, IReadOnlyList<string[]> cues)
     {
+        if (((turn[live[l]].Form.Cues >> turn.Language.Index) & 1) == 0)
+            return 0;
         foreach (var cue in cues)
         {
             if (turn.Lower(live[l]).SequenceEqual(cue[0]) && Phrases.Follows(turn, live, l, cue) && !turn[live[l]].StartsSentence)

@@ -9,13 +9,25 @@ public sealed class TermIndex
     public static TermIndex Empty { get; } = new([]);
 
     internal const int MostWords = 6;
+
+    private static int made;
+
     private const float Widest = .30f;
 
+    /// <summary>The fewest sounds that a term may have to be found under so many.</summary>
+    internal static int Shortest(int sounds) => (int)(sounds * (1 - Widest));
+
+    /// <summary>The most.</summary>
+    internal static int Longest(int sounds) => (int)Math.Ceiling(sounds * (1 + Widest));
+
     private readonly Term[] terms;
-    private readonly int[][] byKey = new int[128][];
-    private readonly Dictionary<string, int> byWord = new(StringComparer.Ordinal);
-    private readonly Dictionary<string, int>.AlternateLookup<ReadOnlySpan<char>> byWordSpan;
-    private readonly int[][] byAnchor;
+    // By the key of the first and of the last consonants; put in order when first asked for.
+    private readonly List<int>?[] firsts = new List<int>?[Phonemes.KeyCount];
+    private readonly List<int>?[] lasts = new List<int>?[Phonemes.KeyCount];
+    private readonly SoundList?[] byFirst = new SoundList?[Phonemes.KeyCount];
+    private readonly SoundList?[] byLast = new SoundList?[Phonemes.KeyCount];
+    private readonly WordMap words;
+    private readonly HashSet<uint> letters = [];
 
     /// <summary>
     /// Key terms: names of people, companies, products, words of a trade. A term of several words is found by its parts too where they are names.
@@ -26,38 +38,45 @@ public sealed class TermIndex
     {
     }
 
-    internal TermIndex(IEnumerable<string> surfaces, bool isPhrases)
+    /// <param name="surfaces">The terms.</param>
+    /// <param name="isPhrases">Whether they are fixed phrases, not names.</param>
+    /// <param name="read">What was read before, which is not read again.</param>
+    internal TermIndex(IEnumerable<string> surfaces, bool isPhrases, Dictionary<string, Term?>? read = null)
     {
         var found = new List<Term>();
         var seen = new HashSet<string>(StringComparer.Ordinal);
         var parts = new List<Term>();
         foreach (var surface in surfaces)
         {
-            if (Term.Read(surface, isPhrases) is not { } term || !seen.Add(term.Surface))
+            if (Read(surface) is not { } term || !seen.Add(term.Surface))
                 continue;
             found.Add(term);
             if (!isPhrases && term.Words.Length > 1)
             {
                 foreach (var part in term.Parts())
                 {
-                    if (Term.Read(part, isPhrases) is { } single && seen.Add(single.Surface))
+                    if (Read(part) is { } single && seen.Add(single.Surface))
                         parts.Add(single);
                 }
             }
         }
 
         // A part that sounds like a term of its own is that term, spelled otherwise.
-        var sounds = found.Where(term => term.Words.Length == 1).Select(term => Convert.ToHexString(term.Sounds)).ToHashSet(StringComparer.Ordinal);
-        found.AddRange(parts.Where(part => !sounds.Contains(Convert.ToHexString(part.Sounds))));
+        if (parts.Count > 0)
+        {
+            var sounds = found.Where(term => term.Words.Length == 1).Select(term => Convert.ToHexString(term.Sounds)).ToHashSet(StringComparer.Ordinal);
+            found.AddRange(parts.Where(part => !sounds.Contains(Convert.ToHexString(part.Sounds))));
+        }
+
         terms = [.. found.OrderBy(term => term.Sounds.Length).ThenBy(term => term.Surface, StringComparer.Ordinal)];
         IsPhrases = isPhrases;
-        var keys = new List<int>[128];
         var anchors = new Dictionary<string, List<int>>(StringComparer.Ordinal);
         for (var t = 0; t < terms.Length; t++)
         {
             var (first, last) = Phonemes.Keys(terms[t].Sounds);
-            (keys[first] ??= []).Add(t);
-            (keys[last] ??= []).Add(t);
+            (firsts[first] ??= []).Add(t);
+            (lasts[last] ??= []).Add(t);
+            letters.Add(terms[t].Words.Aggregate(Vocabulary.HashSeed, (hash, word) => HashLetters(hash, word)));
             foreach (var word in terms[t].Words)
             {
                 if (!anchors.TryGetValue(word, out var list))
@@ -67,24 +86,27 @@ public sealed class TermIndex
             }
         }
 
-        for (var k = 0; k < keys.Length; k++)
-            byKey[k] = keys[k]?.ToArray() ?? [];
-        byAnchor = new int[anchors.Count][];
-        foreach (var (word, list) in anchors)
-        {
-            byAnchor[byWord.Count] = [.. list];
-            byWord[word] = byWord.Count;
-        }
-
-        byWordSpan = byWord.GetAlternateLookup<ReadOnlySpan<char>>();
+        words = new WordMap(anchors);
         // The more terms there are, the likelier one sounds like anything.
         Strictness = terms.Length > 1000 ? .06f : terms.Length > 400 ? .03f : 0;
+
+        Term? Read(string surface)
+        {
+            if (read is null)
+                return Term.Read(surface, isPhrases);
+            if (!read.TryGetValue(surface, out var term))
+                read[surface] = term = Term.Read(surface, isPhrases);
+            return term;
+        }
     }
 
     /// <summary>How many terms there are, with the parts of names.</summary>
     public int Count => terms.Length;
 
     internal bool IsPhrases { get; }
+
+    /// <summary>Tells it from others that a turn is cleaned with.</summary>
+    internal int Id { get; } = Interlocked.Increment(ref made);
 
     internal float Strictness { get; }
 
@@ -93,49 +115,182 @@ public sealed class TermIndex
     internal IReadOnlyList<Term> Terms => terms;
 
     /// <summary>The terms that have this word.</summary>
-    internal ReadOnlySpan<int> WithWord(ReadOnlySpan<char> word) => byWordSpan.TryGetValue(word, out var at) ? byAnchor[at] : [];
+    internal ReadOnlySpan<int> WithWord(WordForm word) => words.Find(word);
 
-    /// <summary>The term that sounds nearest to these words, of those that share its first or last consonants.</summary>
-    internal void Near(ReadOnlySpan<byte> sounds, uint signature, float most, ref int best, ref float distance, ref int second, ref float secondDistance)
+    /// <summary>Whether some term may have these letters, however they are parted into words.</summary>
+    internal bool HasLetters(uint hash) => letters.Contains(hash);
+
+    /// <summary>Adds a word to a hash of letters.</summary>
+    internal static uint HashLetters(uint hash, ReadOnlySpan<char> word)
     {
-        var (first, last) = Phonemes.Keys(sounds);
-        Scan(byKey[first], sounds, signature, most, ref best, ref distance, ref second, ref secondDistance);
-        Scan(byKey[last], sounds, signature, most, ref best, ref distance, ref second, ref secondDistance);
+        foreach (var letter in word)
+            hash = letter == '\'' ? hash : Vocabulary.Hash(hash, letter);
+        return hash;
     }
 
-    private void Scan(
-        int[] list, ReadOnlySpan<byte> sounds, uint signature, float most, ref int best, ref float distance, ref int second, ref float secondDistance)
+    /// <summary>
+    /// The two terms that sound nearest to these words, of those that share its first or last consonants. Each kind of sound that only one of them
+    /// has costs something: those that cannot be near for that reason, or for their length, are passed over.
+    /// </summary>
+    internal void Near(
+        ReadOnlySpan<byte> sounds, float most, NearBuffers buffers, ref int best, ref float distance, ref int second, ref float secondDistance)
     {
-        if (list.Length == 0)
+        var (first, last) = Phonemes.Keys(sounds);
+        if (firsts[first] is null && lasts[last] is null)
             return;
-        var (shortest, longest) = ((int)(sounds.Length * (1 - Widest)), (int)Math.Ceiling(sounds.Length * (1 + Widest)));
-        var (low, high) = (0, list.Length);
-        while (low < high)
+        var signature = Phonemes.Signature(sounds);
+        var found = buffers.Found;
+        found.Clear();
+        if (firsts[first] is { } begin)
+            (byFirst[first] ??= SoundList.Of(terms, begin, reversed: false)).Near(sounds, signature, most, buffers);
+        if (lasts[last] is { } end)
+            (byLast[last] ??= SoundList.Of(terms, end, reversed: true)).Near(sounds, signature, most, buffers);
+        if (found.Count == 0)
+            return;
+        if (found.Count > 1)
+            found.Sort();
+        for (var f = 0; f < found.Count; f++)
         {
-            var middle = (low + high) / 2;
-            if (terms[list[middle]].Sounds.Length < shortest)
-                low = middle + 1;
-            else
-                high = middle;
+            if (f > 0 && found[f] == found[f - 1])
+                continue;
+            var measured = Phonemes.Distance(sounds, terms[found[f]].Sounds, most);
+            if (measured > most)
+                continue;
+            if (measured < distance)
+                (second, secondDistance, best, distance) = (best, distance, found[f], measured);
+            else if (measured < secondDistance)
+                (second, secondDistance) = (found[f], measured);
+        }
+    }
+}
+
+/// <summary>Which terms have a word: a table of the words' hashes, most of which a turn's words miss at once.</summary>
+internal sealed class WordMap
+{
+    private readonly (uint Hash, string? Word, int[] Terms)[] slots;
+
+    public WordMap(Dictionary<string, List<int>> words)
+    {
+        slots = new (uint, string?, int[])[(int)BitOperations.RoundUpToPowerOf2((uint)Math.Max(4, words.Count * 3))];
+        foreach (var (word, terms) in words)
+        {
+            var hash = Vocabulary.Hash(word);
+            var at = Place(hash);
+            while (slots[at].Word is not null)
+                at = (at + 1) & (slots.Length - 1);
+            slots[at] = (hash, word, [.. terms]);
+        }
+    }
+
+    public ReadOnlySpan<int> Find(WordForm word)
+    {
+        for (var at = Place(word.Hash); slots[at].Word is { } found; at = (at + 1) & (slots.Length - 1))
+        {
+            if (slots[at].Hash == word.Hash && found == word.Text)
+                return slots[at].Terms;
         }
 
-        for (var l = low; l < list.Length; l++)
+        return [];
+    }
+
+    private int Place(uint hash) => (int)((hash * 0x9E3779B1u) >> 8) & (slots.Length - 1);
+}
+
+/// <summary>What <see cref="TermIndex.Near"/> needs to work.</summary>
+internal sealed class NearBuffers
+{
+    /// <summary>Rows of distances, one for each sound of a term.</summary>
+    public float[] Rows { get; } = new float[(Phonemes.Longest + 1) * (Phonemes.Longest + 1)];
+
+    public List<int> Found { get; } = [];
+}
+
+/// <summary>
+/// Terms in the order of their sounds, forwards or backwards, so that terms which begin alike lie together: what their beginnings cost against what
+/// was said is computed once, and a beginning that is too far already rules out all of them.
+/// </summary>
+internal sealed class SoundList
+{
+    private readonly int[] terms;
+    private readonly byte[] sounds;
+    private readonly int[] starts;
+    private readonly uint[] signatures;
+    private readonly byte[] shared;
+    private readonly bool reversed;
+    private readonly int longest;
+
+    private SoundList(int[] terms, byte[] sounds, int[] starts, uint[] signatures, byte[] shared, bool reversed)
+    {
+        (this.terms, this.sounds, this.starts, this.signatures, this.shared, this.reversed) = (terms, sounds, starts, signatures, shared, reversed);
+        for (var t = 0; t < terms.Length; t++)
+            longest = Math.Max(longest, starts[t + 1] - starts[t]);
+    }
+
+    public static SoundList Of(Term[] all, List<int> terms, bool reversed)
+    {
+        var ordered = terms.Select(t => (Term: t, Sounds: reversed ? [.. all[t].Sounds.Reverse()] : all[t].Sounds)).ToList();
+        ordered.Sort((one, other) => one.Sounds.AsSpan().SequenceCompareTo(other.Sounds));
+        var starts = new int[ordered.Count + 1];
+        var shared = new byte[ordered.Count];
+        for (var t = 0; t < ordered.Count; t++)
         {
-            var term = terms[list[l]];
-            if (term.Sounds.Length > longest)
-                break;
-            // Each kind of sound that only one of them has costs something.
-            if (BitOperations.PopCount(signature ^ term.Signature) * .125f > most * (sounds.Length + term.Sounds.Length) * .5f)
+            starts[t + 1] = starts[t] + ordered[t].Sounds.Length;
+            shared[t] = (byte)(t == 0 ? 0 : ordered[t].Sounds.AsSpan().CommonPrefixLength(ordered[t - 1].Sounds));
+        }
+
+        return new SoundList(
+            [.. ordered.Select(one => one.Term)], [.. ordered.SelectMany(one => one.Sounds)], starts,
+            [.. ordered.Select(one => all[one.Term].Signature)], shared, reversed);
+    }
+
+    /// <summary>Adds those that may be near; each is to be measured.</summary>
+    public void Near(ReadOnlySpan<byte> said, uint signature, float most, NearBuffers buffers)
+    {
+        var (shortest, farthest) = (TermIndex.Shortest(said.Length), TermIndex.Longest(said.Length));
+        var bound = most * (said.Length + Math.Min(farthest, longest)) * .5f + .001f;
+        Span<byte> turned = stackalloc byte[said.Length];
+        said.CopyTo(turned);
+        if (reversed)
+            turned.Reverse();
+        // Each sound more on one side than on the other costs something: what lies farther apart cannot be near.
+        var band = (int)(bound / Phonemes.LeastIndel);
+        var width = said.Length + 1;
+        var rows = buffers.Rows;
+        rows[0] = 0;
+        for (var j = 0; j < Math.Min(turned.Length, band + 1); j++)
+            rows[j + 1] = rows[j] + Phonemes.Indel(turned[j]);
+        // How many sounds of the term looked at last have their row; from which on all are too far.
+        var (depth, dead) = (0, int.MaxValue);
+        for (var t = 0; t < terms.Length; t++)
+        {
+            if (shared[t] >= dead)
                 continue;
-            if (list[l] == best || list[l] == second)
+            depth = Math.Min(depth, shared[t]);
+            dead = int.MaxValue;
+            var length = starts[t + 1] - starts[t];
+            if (length < shortest || length > farthest
+                || BitOperations.PopCount(signature ^ signatures[t]) * .125f > most * (said.Length + length) * .5f)
+            {
                 continue;
-            var found = Phonemes.Distance(sounds, term.Sounds, most);
-            if (found > most)
-                continue;
-            if (found < distance)
-                (second, secondDistance, best, distance) = (best, distance, list[l], found);
-            else if (found < secondDistance)
-                (second, secondDistance) = (list[l], found);
+            }
+
+            var (near, enough) = (true, (most * (said.Length + length) * .5f) + .001f);
+            while (depth < length)
+            {
+                var row = rows.AsSpan(depth * width, 2 * width);
+                depth++;
+                var least = Phonemes.Step(
+                    turned, sounds[starts[t] + depth - 1], row[..width], row[width..], Math.Max(0, depth - band), Math.Min(said.Length, depth + band));
+                if (least > enough)
+                {
+                    dead = least > bound ? depth : int.MaxValue;
+                    near = false;
+                    break;
+                }
+            }
+
+            if (near && said.Length <= length + band && rows[(length * width) + said.Length] <= enough)
+                buffers.Found.Add(terms[t]);
         }
     }
 }
@@ -143,13 +298,16 @@ public sealed class TermIndex
 /// <summary>A trusted term.</summary>
 internal sealed class Term
 {
+    [ThreadStatic]
+    private static TurnText? reading;
+
     private Term(string surface, string[] words, byte[] sounds)
     {
+        WordSounds = [.. words.Select(word => Phonemes.Of(word))];
         Surface = surface;
         Words = words;
         Sounds = sounds;
         Signature = Phonemes.Signature(sounds);
-        Letters = string.Concat(words).Replace("'", "", StringComparison.Ordinal);
     }
 
     /// <summary>As it is written.</summary>
@@ -160,10 +318,10 @@ internal sealed class Term
 
     public byte[] Sounds { get; }
 
-    public uint Signature { get; }
+    /// <summary>Those of each word by itself, as it is spelled.</summary>
+    public byte[][] WordSounds { get; }
 
-    /// <summary>All of its letters, without spaces.</summary>
-    public string Letters { get; }
+    public uint Signature { get; }
 
     public static Term? Read(string surface, bool isPhrase)
     {
@@ -174,7 +332,7 @@ internal sealed class Term
             surface = surface[4..].TrimStart();
         if (surface.EndsWith("'s", StringComparison.Ordinal) || surface.EndsWith("’s", StringComparison.Ordinal))
             surface = surface[..^2];
-        var text = new TurnText();
+        var text = reading ??= new TurnText();
         text.Read(surface);
         text.Classify(Language.English);
         if (text.Count is 0 or > TermIndex.MostWords)

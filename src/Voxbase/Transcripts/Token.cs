@@ -79,6 +79,9 @@ internal struct Token
     public int LowerStart;
     public int LowerLength;
     public uint Hash;
+
+    /// <summary>What is known of it; set when the turn has been read.</summary>
+    public WordForm Form;
     public Words Is;
     public TokenKind Kind;
     public Gap Before;

@@ -63,12 +63,12 @@ internal static class Tokenizer
                 Before = gap,
                 Capitalised = char.IsUpper(raw[start]),
             };
-            var hash = 2166136261u;
+            var hash = Vocabulary.HashSeed;
             for (var i = start; i < at; i++)
             {
                 var letter = raw[i] == '’' ? '\'' : char.ToLowerInvariant(raw[i]);
                 lower[used++] = letter;
-                hash = (hash ^ letter) * 16777619u;
+                hash = Vocabulary.Hash(hash, letter);
             }
 
             token.LowerLength = used - token.LowerStart;

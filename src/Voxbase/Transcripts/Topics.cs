@@ -29,14 +29,15 @@ internal sealed record Topic(string Name, string? Domain)
         .ToFrozenDictionary(pair => pair.word, pair => pair.index, StringComparer.Ordinal)
         .GetAlternateLookup<ReadOnlySpan<char>>();
 
-    public static Topic IdentityRole => All[0];
+    /// <summary>The place in a vote of the topic that a word speaks for; -1 for none.</summary>
+    public static int OfWord(ReadOnlySpan<char> word) => ByWord.TryGetValue(word, out var topic) ? topic : -1;
 
     /// <summary>Adds a turn's votes.</summary>
     public static void Vote(TurnText turn, Span<float> votes)
     {
         for (var i = 0; i < turn.Count; i++)
         {
-            if (ByWord.TryGetValue(turn.Lower(i), out var topic))
+            if (turn[i].Form.Topic is >= 0 and var topic)
                 votes[topic]++;
             // What do you do? I work as, I lead.
             else if (turn.Is(i, "do") && turn.Is(i - 1, "you") && turn.Is(i - 2, "do"))

@@ -58,11 +58,14 @@ public sealed class TurnCleaner
         turn.Read(raw);
         var language = given ?? Language.Detect(turn, state.Language);
         var level = request.Level;
-        var edits = Passes(raw, state, request.Mode, level, language, buffers, out var text);
-        if (level == CleaningLevel.Full && TakesTooMuch(raw, text, edits, buffers))
+        var edits = AtLevel(raw, state, request.Mode, ref level, language, buffers, out var text);
+        // What is taken out may have been what told the language. That of what is left is right, or there is no telling what the rules for it are.
+        if (given is null && edits.Count > 0 && Language.Detect(turn, state.Language) is var left && left != language)
         {
-            level = CleaningLevel.Light;
-            edits = Passes(raw, state, request.Mode, level, language, buffers, out text);
+            (level, language) = (request.Level, left);
+            edits = AtLevel(raw, state, request.Mode, ref level, language, buffers, out text);
+            if (edits.Count > 0 && Language.Detect(turn, state.Language) != language)
+                edits = Nothing(raw, buffers, out text);
         }
 
         var corrections = new Correction[edits.Count];
@@ -105,42 +108,83 @@ public sealed class TurnCleaner
 
     private static bool IsMisheard(in TextEdit edit) => edit.Reason is CorrectionReasons.Lexicon or CorrectionReasons.Phrase;
 
-    // Passes until one changes nothing: so cleaning is idempotent by construction. What does not settle stays as it was said.
+    private static List<TextEdit> AtLevel(
+        string raw, CleaningState state, CleaningMode mode, ref CleaningLevel level, Language language, TurnBuffers buffers, out string text)
+    {
+        var edits = Passes(raw, state, mode, level, language, buffers, out text);
+        if (level != CleaningLevel.Full || !TakesTooMuch(raw, edits, buffers))
+            return edits;
+        level = CleaningLevel.Light;
+        return Passes(raw, state, mode, level, language, buffers, out text);
+    }
+
+    // Passes until one changes nothing: so cleaning is idempotent by construction. Names that do not settle are given up, and then everything.
     private static List<TextEdit> Passes(
         string raw, CleaningState state, CleaningMode mode, CleaningLevel level, Language language, TurnBuffers buffers, out string text)
+    {
+        if (level != CleaningLevel.None)
+        {
+            if (Settles(raw, state, mode, level, language, buffers, out text) is { } edits
+                || (edits = Settles(raw, null, mode, level, language, buffers, out text)) is not null)
+            {
+                return edits;
+            }
+
+        }
+
+        return Nothing(raw, buffers, out text);
+    }
+
+    private static List<TextEdit> Nothing(string raw, TurnBuffers buffers, out string text)
+    {
+        buffers.Turn.Read(raw);
+        buffers.Total.Clear();
+        buffers.Reported.Clear();
+        text = raw;
+        return buffers.Total;
+    }
+
+    private static List<TextEdit>? Settles(
+        string raw, CleaningState? state, CleaningMode mode, CleaningLevel level, Language language, TurnBuffers buffers, out string text)
     {
         var (total, pass, spare) = (buffers.Total, buffers.Pass, buffers.Spare);
         total.Clear();
         buffers.Reported.Clear();
+        buffers.Matching.InVain.Clear();
         text = raw;
-        if (level == CleaningLevel.None)
-            return total;
         for (var n = 0; n < MostPasses; n++)
         {
             pass.Clear();
-            Pass(text, state, mode, level, language, buffers, pass, n == 0 ? buffers.Reported : buffers.Ignored);
+            buffers.Ignored.Clear();
+            buffers.Turn.Read(text);
+            buffers.Turn.Classify(language);
+            buffers.Words = CountWords(buffers.Turn);
+            if (n == 0)
+                buffers.WordsSaid = buffers.Words;
+            if (buffers.Turn.Count > 0)
+                Pass(buffers.Turn, state, mode, level, buffers, pass, n == 0 ? buffers.Reported : buffers.Ignored);
             if (pass.Count == 0)
                 return total;
             var next = Emission.Apply(text, pass);
-            Emission.Compose(raw, text, total, pass, spare);
-            (total, spare) = (spare, total);
+            if (total.Count == 0 && !Emission.Touch(pass))
+            {
+                (total, pass) = (pass, total);
+            }
+            else
+            {
+                Emission.Compose(raw, text, total, pass, spare);
+                (total, spare) = (spare, total);
+            }
+
             text = next;
         }
 
-        total.Clear();
-        text = raw;
-        return total;
+        return null;
     }
 
     private static void Pass(
-        string text, CleaningState state, CleaningMode mode, CleaningLevel level, Language language, TurnBuffers buffers, List<TextEdit> edits, List<TextEdit> reported)
+        TurnText turn, CleaningState? state, CleaningMode mode, CleaningLevel level, TurnBuffers buffers, List<TextEdit> edits, List<TextEdit> reported)
     {
-        buffers.Ignored.Clear();
-        var turn = buffers.Turn;
-        turn.Read(text);
-        if (turn.Count == 0)
-            return;
-        turn.Classify(language);
         if (level == CleaningLevel.Full && Numbers.WriteWhole(turn))
         {
             Emission.Write(turn, level, edits, reported);
@@ -163,33 +207,39 @@ public sealed class TurnCleaner
         // Whatever the rules say, something was meant.
         if (turn.LiveCount == 0)
             return;
-        state.Correct(turn, buffers.Matching);
+        state?.Correct(turn, buffers.Matching);
         Emission.Write(turn, level, edits, reported);
     }
 
     // Most of a turn gone without anybody having said so is more likely our mistake than the speaker's.
-    private static bool TakesTooMuch(string raw, string text, List<TextEdit> edits, TurnBuffers buffers)
+    private static bool TakesTooMuch(string raw, List<TextEdit> edits, TurnBuffers buffers)
     {
-        var (repaired, rewritten) = (false, 0);
+        var (before, gone) = (buffers.WordsSaid, buffers.WordsSaid - buffers.Words);
+        if (edits.Count == 0 || before <= FewTokens || gone <= before * MostDeleted)
+            return false;
+        var reading = buffers.Spelling;
         foreach (var edit in edits)
         {
-            repaired |= edit.Reason == CorrectionReasons.Repair;
+            if (edit.Reason == CorrectionReasons.Repair)
+                return false;
             // "two thousand" lost no word when it became 2000.
             if (edit.Text.Length > 0)
-                rewritten += Math.Max(0, WordsIn(buffers.Turn, raw[edit.Start..edit.End]) - WordsIn(buffers.Turn, edit.Text));
+                gone -= Math.Max(0, WordsIn(raw[edit.Start..edit.End]) - WordsIn(edit.Text));
         }
 
-        if (repaired || edits.Count == 0)
-            return false;
-        var before = WordsIn(buffers.Turn, raw);
-        return before > FewTokens && before - WordsIn(buffers.Turn, text) - rewritten > before * MostDeleted;
+        return gone > before * MostDeleted;
+
+        int WordsIn(string text)
+        {
+            reading.Read(text);
+            reading.Classify(buffers.Turn.Language);
+            return CountWords(reading);
+        }
     }
 
     // Pauses are no words.
-    private static int WordsIn(TurnText turn, string text)
+    private static int CountWords(TurnText turn)
     {
-        turn.Read(text);
-        turn.Classify(turn.Language);
         var words = 0;
         foreach (ref readonly var token in turn.Tokens)
             words += token.Has(Words.Filler) ? 0 : 1;
@@ -199,6 +249,15 @@ public sealed class TurnCleaner
     private sealed class TurnBuffers
     {
         public TurnText Turn { get; } = new();
+
+        /// <summary>For reading what is no turn.</summary>
+        public TurnText Spelling { get; } = new();
+
+        /// <summary>How many words the turn had before the first pass.</summary>
+        public int WordsSaid { get; set; }
+
+        /// <summary>How many it had before the last one.</summary>
+        public int Words { get; set; }
 
         public MatchBuffers Matching { get; } = new();
 

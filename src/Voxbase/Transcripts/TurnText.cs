@@ -45,6 +45,10 @@ internal sealed class TurnText
         if (tokens.Length < (raw.Length / 2) + 2)
             tokens = new Token[Math.Max((raw.Length / 2) + 2, tokens.Length * 2)];
         Count = Tokenizer.Read(raw, tokens, lower);
+        for (var i = 0; i < Count; i++)
+            tokens[i].Form = Vocabulary.Find(tokens[i].Hash, Lower(i));
+        if (Count > 0)
+            tokens[Count].Form = Vocabulary.Nothing;
     }
 
     /// <summary>Looks the words up in the language's table.</summary>
@@ -54,7 +58,7 @@ internal sealed class TurnText
         for (var i = 0; i < Count; i++)
         {
             ref var token = ref tokens[i];
-            token.Is = language.Look(Lower(i));
+            token.Is = token.Form.In(language);
         }
 
         Refresh();

@@ -13,6 +13,8 @@ public sealed class CleaningPropertiesTests
         "hundred", "million", "dollars", "percent", "point", "july", "twenty second", "42", "3.5", "$7.20", "5%", "a@b.org", "https://x.example/a?b=c", "foo_bar()",
         "\"so so, um\"", "`x = x`", "(well)", "agnes", "kovalsky", "Kowalski", "zefirion", "vector of marketing", "der", "die", "das", "und", "nicht", "mein", "meine",
         "le", "la", "l'eau", "de", "d'un", "pas", "el", "la", "no", "muy", "é", "👍", "\u0301", "漢字", "\uD800", "\u0000", "’", "“", "«", "ﬁ", "İ", "ß",
+        "zwei hundert", "vierundzwanzigster juli", "und zwanzig", "komma", "millionen", "euro", "uhr", "viertel vor", "hundertste", "neuntel", "quatre-vingt-dix",
+        "deux-cent", "vingt-et-unième", "virgule", "heures", "moins le quart", "dos mil", "treinta y", "millones", "trillones", "menos", "coma", "las dos", "y media",
         "dot", "at", "slash", "oh", "double", "o'clock", "p", "m", "s", "x",
     ];
 
@@ -84,13 +86,22 @@ public sealed class CleaningPropertiesTests
     [InlineData("x@y ")]
     [InlineData("agnes kovalsky ")]
     [InlineData("twenty twenty ")]
+    [InlineData("zwei und ")]
+    [InlineData("hunderttausend")]
+    [InlineData("quatre-vingt-")]
+    [InlineData("mil trillones ")]
+    [InlineData("cent ")]
     public void Any_length_is_cleaned(string piece)
     {
         var raw = new StringBuilder().Insert(0, piece, 6_000 / piece.Length).ToString();
         foreach (var level in Enum.GetValues<CleaningLevel>())
         {
-            var turn = Cleaned.Turn(raw, "en", level, CleaningMode.Assistant, Cleaned.Knowing("Agnes Kowalski"));
-            Corrections.Apply(raw, turn.Corrections).ShouldBe(turn.Text);
+            foreach (var language in new[] { "en", "de", "fr", "es" })
+            {
+                var turn = Cleaned.Turn(raw, language, level, CleaningMode.Assistant, Cleaned.Knowing("Agnes Kowalski"));
+                Corrections.Apply(raw, turn.Corrections).ShouldBe(turn.Text);
+                Corrections.UndoAll(turn.Text, turn.Corrections).ShouldBe(raw);
+            }
         }
     }
 

@@ -11,6 +11,9 @@ public sealed class DisfluencyTests
     [InlineData("en", "It opens at ten, uh.", "It opens at ten.")]
     [InlineData("en", "Please open ummmm the door", "Please open the door")]
     [InlineData("de", "Ich hätte ähm gern einen Tisch", "Ich hätte gern einen Tisch")]
+    [InlineData("en", "They want to want to see it", "They want to see it")]
+    [InlineData("de", "Öffne die die Tür bitte", "Öffne die Tür bitte")]
+    [InlineData("fr", "Joue ça sur Zephirion Zephirion ce soir", "Joue ça sur Zephirion ce soir")]
     [InlineData("fr", "Je voudrais euuuh une table", "Je voudrais une table")]
     [InlineData("es", "Quiero, eh, una mesa", "Quiero una mesa")]
     public void Filled_pauses_go_with_their_commas(string language, string raw, string cleaned) => Cleaned.Text(raw, language).ShouldBe(cleaned);
@@ -63,6 +66,11 @@ public sealed class DisfluencyTests
     [InlineData("en", "Wait for me and don't be sorry.")]
     [InlineData("de", "Er geht um den See.")]
     [InlineData("de", "Das, das du suchst, ist weg.")]
+    [InlineData("de", "Alle, die die Stadt kennen, sind da.")]
+    [InlineData("de", "Wir fahren nach Baden Baden weiter.")]
+    [InlineData("en", "He won, but that, that's racing.")]
+    [InlineData("en", "They hold a third, a third, a third.")]
+    [InlineData("fr", "J'arrive dans dix min minutes comprises.")]
     [InlineData("fr", "Vous vous trompez, et nous nous taisons.")]
     [InlineData("es", "Eh, oye, no, no es eso.")]
     public void Fluent_speech_stays_as_it_is(string language, string raw) => Cleaned.Turn(raw, language).Corrections.ShouldBeEmpty();

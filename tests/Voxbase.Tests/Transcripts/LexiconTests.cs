@@ -25,6 +25,9 @@ public sealed class LexiconTests
     [InlineData("North American", "people in North America")]
     [InlineData("GE Aviation", "our aviation people")]
     [InlineData("Kim", "she came late")]
+    [InlineData("Rand", "we invest in r and d here")]
+    [InlineData("México", "we opened a shop in Mexico")]
+    [InlineData("Daniel", "thanks danielle for that")]
     public void An_ordinary_word_is_never_taken_for_a_name(string term, string raw) =>
         Cleaned.Turn(raw, state: Cleaned.Knowing(term)).Corrections.ShouldBeEmpty();
 
@@ -68,6 +71,22 @@ public sealed class LexiconTests
         turn.Text.ShouldBe(cleaned);
         if (topic is not null)
             turn.ContextDetected.ShouldBe(topic);
+    }
+
+    [Fact]
+    public void Two_trusted_names_that_sound_alike_do_not_turn_into_each_other()
+    {
+        var state = new CleaningState(new TermIndex(["Harrigate"]));
+        state.Add("Thank you, Mr Harrowgate.", TurnTrust.Written);
+        Cleaned.Text("um please ask Harrowgate and Harrigate", state: state).ShouldBe("please ask Harrowgate and Harrigate");
+    }
+
+    [Fact]
+    public void Among_many_terms_the_same_one_is_found_as_alone()
+    {
+        var many = Enumerable.Range(0, 5_000).Select(n => $"{(char)('A' + (n % 26))}or{(char)('a' + (n / 26 % 26))}an{(char)('a' + (n / 676))}vik Teb{n % 7}").Select(name => name.TrimEnd('0', '1', '2', '3', '4', '5', '6'));
+        var state = new CleaningState(new TermIndex([.. many, "Agnes Kowalski"]));
+        Cleaned.Text("please ask agnes kovalsky about it", state: state).ShouldBe("please ask Agnes Kowalski about it");
     }
 
     [Fact]

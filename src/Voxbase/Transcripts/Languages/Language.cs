@@ -11,9 +11,9 @@ internal sealed class Language
     private readonly FrozenDictionary<string, Words>.AlternateLookup<ReadOnlySpan<char>> words;
     private readonly bool stripsEndings;
 
-    private Language(string code, IEnumerable<(Words Is, string List)> lists, bool stripsEndings)
+    private Language(int index, string code, IEnumerable<(Words Is, string List)> lists, bool stripsEndings)
     {
-        Code = code;
+        (Index, Code) = (index, code);
         this.stripsEndings = stripsEndings;
         var table = new Dictionary<string, Words>();
         foreach (var (what, list) in lists)
@@ -25,28 +25,28 @@ internal sealed class Language
         words = table.ToFrozenDictionary(StringComparer.Ordinal).GetAlternateLookup<ReadOnlySpan<char>>();
     }
 
-    public static Language English { get; } = new("en", EnglishWords.Lists, stripsEndings: true)
+    public static Language English { get; } = new(0, "en", EnglishWords.Lists, stripsEndings: true)
     {
         EditPhrases = EnglishWords.EditPhrases,
         Cues = Phrases.Sorted(EnglishWords.Cues),
         SingleCues = Phrases.Sorted(EnglishWords.SingleCues),
     };
 
-    public static Language German { get; } = new("de", GermanWords.Lists, stripsEndings: false)
+    public static Language German { get; } = new(1, "de", GermanWords.Lists, stripsEndings: false)
     {
         Cues = Phrases.Sorted(GermanWords.Cues),
         SingleCues = Phrases.Sorted(GermanWords.SingleCues),
         Agrees = true,
     };
 
-    public static Language French { get; } = new("fr", FrenchWords.Lists, stripsEndings: false)
+    public static Language French { get; } = new(2, "fr", FrenchWords.Lists, stripsEndings: false)
     {
         Cues = Phrases.Sorted(FrenchWords.Cues),
         SingleCues = Phrases.Sorted(FrenchWords.SingleCues),
         Agrees = true,
     };
 
-    public static Language Spanish { get; } = new("es", SpanishWords.Lists, stripsEndings: false)
+    public static Language Spanish { get; } = new(3, "es", SpanishWords.Lists, stripsEndings: false)
     {
         Cues = Phrases.Sorted(SpanishWords.Cues),
         SingleCues = Phrases.Sorted(SpanishWords.SingleCues),
@@ -54,6 +54,9 @@ internal sealed class Language
     };
 
     public static IReadOnlyList<Language> All { get; } = [English, German, French, Spanish];
+
+    /// <summary>Its place in <see cref="All"/>.</summary>
+    public int Index { get; }
 
     /// <summary>Two letters.</summary>
     public string Code { get; }
@@ -76,6 +79,24 @@ internal sealed class Language
         if (words.TryGetValue(word, out var found))
             return found;
         return stripsEndings && word.Length > 3 ? Inflected(word) : Words.None;
+    }
+
+    /// <summary>Whether one of the cues begins with this word.</summary>
+    public bool BeginsCue(string word)
+    {
+        foreach (var cue in Cues)
+        {
+            if (cue[0] == word)
+                return true;
+        }
+
+        foreach (var cue in SingleCues)
+        {
+            if (cue[0] == word)
+                return true;
+        }
+
+        return false;
     }
 
     /// <summary>The language of a tag such as <c>en</c> or <c>de-AT</c>; null for one that is not known.</summary>
@@ -101,8 +122,7 @@ internal sealed class Language
         {
             for (var l = 0; l < seen.Length; l++)
             {
-                if ((All[l].Exact(turn.Lower(i)) & (Words.Function | Words.Filler)) != 0)
-                    seen[l]++;
+                seen[l] += (turn[i].Form.Small >> l) & 1;
             }
         }
 
@@ -122,8 +142,6 @@ internal sealed class Language
 
         return best;
     }
-
-    private Words Exact(ReadOnlySpan<char> word) => words.TryGetValue(word, out var found) ? found : Words.None;
 
     private Words Inflected(ReadOnlySpan<char> word)
     {

@@ -439,7 +439,7 @@ internal sealed class LlmGuard(TurnText turn, IReadOnlyList<TermIndex> trusted, 
     private static Term? TermWith(TermIndex index, string[] target)
     {
         Term? found = null;
-        foreach (var t in index.WithWord(target[0]))
+        foreach (var t in index.WithWord(Vocabulary.Find(target[0])))
         {
             if (index[t].Words.AsSpan().IndexOf(target) >= 0 && (found is null || index[t].Words.Length == target.Length))
                 found = index[t];

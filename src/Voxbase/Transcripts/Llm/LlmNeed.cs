@@ -28,6 +28,7 @@ internal static class LlmNeed
         if (index.Count == 0)
             return;
         Span<byte> sounds = stackalloc byte[Phonemes.Longest];
+        var buffers = new NearBuffers();
         for (var first = 0; first < turn.Count; first++)
         {
             var (count, function) = (0, true);
@@ -42,7 +43,7 @@ internal static class LlmNeed
                 if (count < 3 || function)
                     continue;
                 var (best, second, distance, secondDistance) = (-1, -1, float.MaxValue, float.MaxValue);
-                index.Near(sounds[..count], Phonemes.Signature(sounds[..count]), most, ref best, ref distance, ref second, ref secondDistance);
+                index.Near(sounds[..count], most, buffers, ref best, ref distance, ref second, ref secondDistance);
                 if (best >= 0)
                     tell(first, last, index[best]);
                 if (second >= 0)
@@ -56,7 +57,7 @@ internal static class LlmNeed
     {
         foreach (var index in trusted)
         {
-            foreach (var t in index.WithWord(turn.Lower(at)))
+            foreach (var t in index.WithWord(turn[at].Form))
             {
                 var term = index[t];
                 for (var first = Math.Max(0, at - term.Words.Length + 1); first <= at; first++)

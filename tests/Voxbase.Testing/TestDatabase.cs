@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Logging.Abstractions;
 using Npgsql;
 using Voxbase.Capture;
+using Voxbase.Cleaning;
 using Voxbase.Data;
 
 namespace Voxbase.Testing;
@@ -16,7 +17,12 @@ public sealed class TestDatabase : IAsyncDisposable
         Time = time ?? TimeProvider.System;
         Database = new Database(connectionString);
         Partitions = new Partitions(Database, Options, Time);
-        Conversations = new Conversations(Database, Partitions, Options, Time);
+        CleaningQueue = new CleaningQueue();
+        Conversations = new Conversations(Database, Partitions, Options, Time, CleaningQueue);
+        Transcripts = new Transcripts(Database, Options, CleaningQueue);
+        KeyTerms = new KeyTerms(Database);
+        TranscriptAnalysis = new TranscriptAnalysis(Database, Time);
+        TranscriptCleaning = new TranscriptCleaning(Database, CleaningQueue, Options, NullLogger<TranscriptCleaning>.Instance);
         Users = new Users(Database);
         Prices = new PriceBook(Database);
         Charges = new Charges(Database);
@@ -48,6 +54,21 @@ public sealed class TestDatabase : IAsyncDisposable
 
     /// <inheritdoc cref="Partitions"/>
     public Conversations Conversations { get; }
+
+    /// <inheritdoc cref="Partitions"/>
+    public CleaningQueue CleaningQueue { get; }
+
+    /// <inheritdoc cref="Partitions"/>
+    public Transcripts Transcripts { get; }
+
+    /// <inheritdoc cref="Partitions"/>
+    public KeyTerms KeyTerms { get; }
+
+    /// <inheritdoc cref="Partitions"/>
+    public TranscriptAnalysis TranscriptAnalysis { get; }
+
+    /// <inheritdoc cref="Partitions"/>
+    public TranscriptCleaning TranscriptCleaning { get; }
 
     /// <inheritdoc cref="Partitions"/>
     public Users Users { get; }

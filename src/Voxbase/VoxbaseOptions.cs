@@ -41,6 +41,9 @@ public sealed class VoxbaseOptions
     /// <summary>How alerts are evaluated and delivered.</summary>
     public AlertsOptions Alerts { get; } = new();
 
+    /// <summary>The language model that may help to clean transcripts.</summary>
+    public LlmCleaningOptions LlmCleaning { get; } = new();
+
     /// <summary>Where LiveKit is and who we are there.</summary>
     public LiveKitOptions LiveKit { get; } = new();
 
@@ -60,6 +63,7 @@ public sealed class VoxbaseOptions
         Upkeep.Validate(faults.Add);
         Spending.Validate(faults.Add);
         Alerts.Validate(faults.Add);
+        LlmCleaning.Validate(faults.Add);
         LiveKit.Validate(faults.Add);
         Transcripts.Validate(faults.Add);
         return faults.Count == 0 ? this : throw new OptionsValidationException(nameof(VoxbaseOptions), typeof(VoxbaseOptions), faults);

@@ -1,3 +1,4 @@
+using Microsoft.Extensions.AI;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
@@ -43,6 +44,8 @@ public static class VoxbaseServices
         services.AddSingleton<WebhookSender>();
         services.AddSingleton<Alerts>();
         services.AddSingleton<CallAdmission>();
+        services.AddSingleton<CleaningSpend>();
+        services.AddSingleton(provider => LlmCleaner.Of(options, provider.GetRequiredService<TimeProvider>(), provider.GetService<IChatClient>()));
         services.AddSingleton<Captures>();
         services.AddSingleton<TranscriptImports>();
         services.AddSingleton<LiveRecorders>();

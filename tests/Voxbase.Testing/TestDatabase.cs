@@ -9,6 +9,8 @@ namespace Voxbase.Testing;
 /// <summary>A database of one test, with Voxbase's subjects over it.</summary>
 public sealed class TestDatabase : IAsyncDisposable
 {
+    private readonly LlmCleaner llm;
+
     internal TestDatabase(string connectionString, Action<VoxbaseOptions>? configure = null, TimeProvider? time = null)
     {
         ConnectionString = connectionString;
@@ -19,13 +21,15 @@ public sealed class TestDatabase : IAsyncDisposable
         Partitions = new Partitions(Database, Options, Time);
         CleaningQueue = new CleaningQueue();
         Conversations = new Conversations(Database, Partitions, Options, Time, CleaningQueue);
-        Transcripts = new Transcripts(Database, Options, CleaningQueue);
         KeyTerms = new KeyTerms(Database);
         TranscriptAnalysis = new TranscriptAnalysis(Database, Time);
-        TranscriptCleaning = new TranscriptCleaning(Database, CleaningQueue, Options, NullLogger<TranscriptCleaning>.Instance);
         Users = new Users(Database);
         Prices = new PriceBook(Database);
         Charges = new Charges(Database);
+        llm = LlmCleaner.Of(Options, Time);
+        var spend = new CleaningSpend(Database, Charges, Options);
+        Transcripts = new Transcripts(Database, Options, CleaningQueue, llm, spend);
+        TranscriptCleaning = new TranscriptCleaning(Database, CleaningQueue, Options, NullLogger<TranscriptCleaning>.Instance, llm, spend);
         Budgets = new Budgets(Database, Options, Time);
         Alerts = new Alerts(Database, new WebhookSender(Options, Time), [], Options, NullLogger<Alerts>.Instance);
         Repricing = new Repricing(Database);
@@ -140,6 +144,7 @@ public sealed class TestDatabase : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await Recorders.DisposeAsync();
+        llm.Dispose();
         await Database.DisposeAsync();
         if (Directory.Exists(Options.Recording.SpoolFolder))
             Directory.Delete(Options.Recording.SpoolFolder, recursive: true);

@@ -35,6 +35,7 @@ public static class VoxbaseJson
         options.Converters.Add(new NamedConverter<ParticipantType>(JsonNamingPolicy.SnakeCaseLower));
         options.Converters.Add(new NamedConverter<CleaningLevel>(JsonNamingPolicy.SnakeCaseLower));
         options.Converters.Add(new NamedConverter<CleaningMode>(JsonNamingPolicy.SnakeCaseLower));
+        options.Converters.Add(new NamedConverter<CleaningEngine>(JsonNamingPolicy.SnakeCaseLower));
         options.Converters.Add(new NamedConverter<CorrectionStatus>(JsonNamingPolicy.SnakeCaseLower));
         options.Converters.Add(new NamedConverter<UsageBy>(JsonNamingPolicy.SnakeCaseLower));
         options.Converters.Add(new NamedConverter<PriceProblem>(JsonNamingPolicy.SnakeCaseLower));

@@ -23,6 +23,8 @@ internal sealed record CleaningLine
     public IReadOnlyList<WindowLine>? Window { get; init; }
 
     public IReadOnlyList<string>? Lexicon { get; init; }
+
+    public IReadOnlyList<string>? Alternatives { get; init; }
 }
 
 /// <summary>What was said before a turn.</summary>
@@ -50,7 +52,11 @@ internal sealed record TermsLine
 internal sealed record CleanedLine(
     string Id, string Cleaned, string Confidence, IReadOnlyList<CorrectionLine> Corrections, IReadOnlyList<CorrectionLine> Reported, string CleaningLevel,
     bool CleaningApplied, string Language, string? ContextDetected, string? BusinessDomain, string? ConversationFlow, bool TranscriptionErrorDetected,
-    int SlidingWindowSize, int ContextTurnsUsed, double ProcessingMs);
+    int SlidingWindowSize, int ContextTurnsUsed, double ProcessingMs, string Engine, string? EngineReason, string? Model, string? RequestId,
+    LlmTokens? Tokens);
+
+/// <summary>What the model's calls for a turn used.</summary>
+internal sealed record LlmTokens(long Input, long Cached, long Output);
 
 /// <summary>A correction, as JSON.</summary>
 internal sealed record CorrectionLine(string Original, string Corrected, string Confidence, string Reason, CorrectionPosition Position, double ContextRelevance)
@@ -64,7 +70,7 @@ internal sealed record CorrectionLine(string Original, string Corrected, string 
 internal sealed record CorrectionPosition(int Start, int End);
 
 /// <summary>Cleans lines one after the other; those of one conversation share what it has said so far.</summary>
-internal sealed class CleaningLines(CleaningRequest request, IReadOnlyDictionary<string, TermIndex>? terms = null)
+internal sealed class CleaningLines(CleaningRequest request, IReadOnlyDictionary<string, TermIndex>? terms = null, LlmCleaner? llm = null)
 {
     /// <summary>Under which a file's terms for every conversation stand.</summary>
     public const string Everywhere = "";
@@ -114,22 +120,39 @@ internal sealed class CleaningLines(CleaningRequest request, IReadOnlyDictionary
     public CleanedTurn Clean(CleaningLine line)
     {
         var state = StateOf(line);
-        var turn = cleaner.Clean(line.Raw, state, line.Lang is { Length: > 0 } language ? request with { Language = language } : request);
-        if (line.Conversation is not null)
-            state.Add(turn.Text, TrustOf(line.Trusted, line.Speaker));
-        return turn;
+        return Keep(line, state, cleaner.Clean(line.Raw, state, RequestOf(line)));
     }
 
     /// <summary>Cleans a turn and tells it with the time it took.</summary>
-    public CleanedLine Answer(CleaningLine line)
+    public async Task<CleanedLine> AnswerAsync(CleaningLine line, CancellationToken cancellationToken)
     {
         var started = Stopwatch.GetTimestamp();
-        var turn = Clean(line);
+        var state = StateOf(line);
+        var turn = llm is null ? Clean(line) : Keep(line, state, await llm.CleanAsync(line.Raw, state, RequestOf(line), cancellationToken: cancellationToken));
         return new CleanedLine(
             line.Id, turn.Text, turn.Confidence.ToString().ToUpperInvariant(), [.. turn.Corrections.Select(CorrectionLine.Of)],
             [.. turn.Reported.Select(CorrectionLine.Of)], turn.LevelApplied.ToString().ToLowerInvariant(), turn.IsChanged, turn.Language,
             turn.ContextDetected, turn.BusinessDomain, turn.ConversationFlow, turn.TranscriptionErrorDetected, turn.WindowSize, turn.ContextTurnsUsed,
-            Math.Round(Stopwatch.GetElapsedTime(started).TotalMilliseconds, 3));
+            Math.Round(Stopwatch.GetElapsedTime(started).TotalMilliseconds, 3), turn.Llm is { } by ? Word(by.Engine) : "deterministic",
+            turn.Llm?.Reason is { } reason ? Word(reason) : null, turn.Llm?.Model, turn.Llm?.RequestId,
+            turn.Llm is { Calls: { Count: > 0 } calls }
+                ? new LlmTokens(calls.Sum(call => call.InputTokens ?? 0), calls.Sum(call => call.CachedTokens), calls.Sum(call => call.OutputTokens ?? 0))
+                : null);
+    }
+
+    private static string Word<T>(T value)
+        where T : struct, Enum => JsonNamingPolicy.SnakeCaseLower.ConvertName(value.ToString());
+
+    private CleaningRequest RequestOf(CleaningLine line) => (line.Lang is { Length: > 0 } language ? request with { Language = language } : request) with
+    {
+        Alternatives = line.Alternatives ?? [],
+    };
+
+    private static CleanedTurn Keep(CleaningLine line, CleaningState state, CleanedTurn turn)
+    {
+        if (line.Conversation is not null)
+            state.Add(turn, TrustOf(line.Trusted, line.Speaker));
+        return turn;
     }
 
     private CleaningState StateOf(CleaningLine line)

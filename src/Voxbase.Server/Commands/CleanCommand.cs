@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Text;
 using Voxbase.Cleaning;
 using Voxbase.Server.Cleaning;
+using Voxbase.Server.Configuration;
 using Voxbase.Server.Terminal;
 
 namespace Voxbase.Server.Commands;
@@ -34,14 +35,24 @@ internal static class CleanCommand
             HelpName = "file",
         };
         var mode = new Option<CleaningMode>("--mode") { Description = "conversation, or assistant: talking to a machine, where \"no\" takes back" };
+        var engine = new Option<Engine>("--engine")
+        {
+            Description = "deterministic, or llm: with a language model's help, its key in VOXBASE_LLMCLEANING__APIKEY",
+        };
+        var endpoint = new Option<string?>("--endpoint") { Description = "The base URL of an OpenAI-compatible endpoint; setting LlmCleaning.BaseUrl", HelpName = "url" };
+        var model = new Option<string?>("--model") { Description = "The model there; setting LlmCleaning.Model", HelpName = "name" };
         var command = new Command("clean", "Clean speech-to-text: fillers, stumbles, repairs, misheard names, numbers. Every change can be undone.")
         {
-            what, jsonl, evaluate, level, language, terms, mode, shell.Json,
+            what, jsonl, evaluate, level, language, terms, mode, engine, endpoint, model, shell.Json,
         };
         command.Validators.Add(result =>
         {
             if (((string?[])[result.GetValue(what), result.GetValue(jsonl), result.GetValue(evaluate)]).Count(given => given is not null) != 1)
                 result.AddError("A transcript, the id of a conversation, --jsonl or --evaluate is needed, and one of them only.");
+            if (result.GetValue(engine) == Engine.Deterministic && (result.GetValue(endpoint) ?? result.GetValue(model)) is not null)
+                result.AddError("--endpoint and --model are for --engine llm.");
+            if (result.GetValue(engine) == Engine.Llm && result.GetValue(jsonl) is null)
+                result.AddError("--engine llm is for --jsonl; a conversation's preferences say which engine cleans it.");
         });
         command.SetAction(async (parsed, ct) =>
         {
@@ -68,7 +79,8 @@ internal static class CleanCommand
             var known = await TermsAsync(parsed.GetValue(terms), ct);
             if (parsed.GetValue(what) is { } file)
                 return await new CleanRun(shell.Output, parsed.GetValue(shell.Json)).FileAsync(file, request, known?.GetValueOrDefault(CleaningLines.Everywhere), ct);
-            await CleanAsync(parsed.GetValue(jsonl)!, new CleaningLines(request, known), ct);
+            using var llm = parsed.GetValue(engine) == Engine.Llm ? Llm(parsed.GetValue(endpoint), parsed.GetValue(model)) : null;
+            await CleanAsync(parsed.GetValue(jsonl)!, new CleaningLines(request, known, llm), ct);
             return 0;
         });
         return shell.WithExamples(
@@ -77,7 +89,17 @@ internal static class CleanCommand
             "voxbase clean 01a1fb3e-4a71-725d-870d-455e2c7e460b --level light",
             "voxbase clean --jsonl turns.jsonl --level full > cleaned.jsonl",
             "voxbase clean --jsonl - --lang de --terms names.jsonl < turns.jsonl",
+            "voxbase clean --jsonl turns.jsonl --engine llm --endpoint http://localhost:11434/v1 --model qwen3",
             "voxbase clean --evaluate ../shared/evaluation");
+    }
+
+    private enum Engine { Deterministic, Llm }
+
+    private static LlmCleaner Llm(string? endpoint, string? model)
+    {
+        var settings = Settings.Read([new Flag("LlmCleaning.BaseUrl", "--endpoint", endpoint?.TrimEnd('/')), new Flag("LlmCleaning.Model", "--model", model)]);
+        var cleaner = LlmCleaner.Of(settings.Voxbase, TimeProvider.System);
+        return cleaner.IsConfigured ? cleaner : throw CleaningErrors.ModelMissing.With("--engine llm has no endpoint.");
     }
 
     private static async Task CleanAsync(string file, CleaningLines lines, CancellationToken cancellationToken)
@@ -89,7 +111,7 @@ internal static class CleanCommand
             number++;
             if (string.IsNullOrWhiteSpace(line))
                 continue;
-            Output.WriteJson(lines.Answer(CleaningLines.Read(line, number)));
+            Output.WriteJson(await lines.AnswerAsync(CleaningLines.Read(line, number), cancellationToken));
         }
     }
 

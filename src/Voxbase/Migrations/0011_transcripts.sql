@@ -23,6 +23,8 @@ create table vox.cleanings (
   awaited uuid[] not null default '{}',
   is_open boolean not null default true,
   revision integer not null default 0,
+  claimed_by uuid,
+  claimed_until timestamptz,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   constraint cleanings_pkey primary key (conversation_id),
@@ -37,6 +39,9 @@ comment on column vox.cleanings.cleaned_through is 'The sequence number up to wh
 comment on column vox.cleanings.awaited is 'Turns passed over because their text had not come; at most 100.';
 comment on column vox.cleanings.is_open is 'Whether it is looked at from time to time. Closed once the conversation is over, or quiet, and cleaned to its end.';
 comment on column vox.cleanings.revision is 'Moves when texts that count as context change otherwise than by cleaning on: whoever remembers them reads them anew.';
+
+comment on column vox.cleanings.claimed_by is 'The server that asks a language model about its turns now, so that no two pay for the same.';
+comment on column vox.cleanings.claimed_until is 'From then on another may: that server died.';
 
 create table vox.cleaned_versions (
   conversation_id uuid not null,
@@ -147,7 +152,7 @@ begin
 end
 $$;
 comment on function vox_private.cleaning_wanted() is
-  'Takes a conversation on as its preferences say: {"cleaning": true}, or an object with level, mode, language, window_size and enabled; otherwise as the installation does.';
+  'Takes a conversation on as its preferences say: {"cleaning": true}, or an object with engine, level, mode, language, window_size and enabled; otherwise as the installation does.';
 create trigger conversations_cleaning_wanted after insert on vox.conversations
   for each row execute function vox_private.cleaning_wanted();
 create trigger conversations_cleaning_changed after update of preferences on vox.conversations
@@ -172,7 +177,7 @@ create policy cleaning_settings_service on vox.cleaning_settings to service_role
 -- Made by the functions above alone. Owners may say that what counts as context has changed, and nothing else.
 grant select on vox.cleanings to authenticated, service_role;
 grant update (revision) on vox.cleanings to authenticated;
-grant update (cleaned_through, awaited, is_open, revision) on vox.cleanings to service_role;
+grant update (cleaned_through, awaited, is_open, revision, claimed_by, claimed_until) on vox.cleanings to service_role;
 create policy cleanings_service on vox.cleanings to service_role using (true) with check (true);
 create policy cleanings_select on vox.cleanings for select to authenticated
   using (user_id = (select auth.uid()) or (select vox_private.is_admin()));

@@ -557,7 +557,7 @@ begin
   return null;
 end
 $function$;
-comment on function vox_private.cleaning_wanted() is 'Takes a conversation on as its preferences say: {"cleaning": true}, or an object with level, mode, language, window_size and enabled; otherwise as the installation does.';
+comment on function vox_private.cleaning_wanted() is 'Takes a conversation on as its preferences say: {"cleaning": true}, or an object with engine, level, mode, language, window_size and enabled; otherwise as the installation does.';
 revoke execute on function vox_private.cleaning_wanted() from public;
 
 CREATE OR REPLACE FUNCTION vox_private.cleanings_owner_changed()
@@ -1810,6 +1810,8 @@ create table vox.cleanings (
   awaited uuid[] not null default '{}'::uuid[],
   is_open boolean not null default true,
   revision integer not null default 0,
+  claimed_by uuid,
+  claimed_until timestamp with time zone,
   created_at timestamp with time zone not null default now(),
   updated_at timestamp with time zone not null default now(),
   constraint cleanings_pkey PRIMARY KEY (conversation_id),
@@ -1820,6 +1822,8 @@ comment on column vox.cleanings.cleaned_through is 'The sequence number up to wh
 comment on column vox.cleanings.awaited is 'Turns passed over because their text had not come; at most 100.';
 comment on column vox.cleanings.is_open is 'Whether it is looked at from time to time. Closed once the conversation is over, or quiet, and cleaned to its end.';
 comment on column vox.cleanings.revision is 'Moves when texts that count as context change otherwise than by cleaning on: whoever remembers them reads them anew.';
+comment on column vox.cleanings.claimed_by is 'The server that asks a language model about its turns now, so that no two pay for the same.';
+comment on column vox.cleanings.claimed_until is 'From then on another may: that server died.';
 CREATE INDEX cleanings_open_idx ON vox.cleanings USING btree (conversation_id) WHERE is_open;
 
 create table vox.conversations (
@@ -2759,7 +2763,7 @@ grant insert (conversation_id, turn_id, version, cleaned_text, cleaning_level, c
 grant select on vox.cleaning_settings to service_role;
 grant update (is_enabled, updated_at) on vox.cleaning_settings to service_role;
 grant select on vox.cleanings to authenticated, service_role;
-grant update (cleaned_through, awaited, is_open, revision) on vox.cleanings to service_role;
+grant update (cleaned_through, awaited, is_open, revision, claimed_by, claimed_until) on vox.cleanings to service_role;
 grant update (revision) on vox.cleanings to authenticated;
 grant select, delete on vox.conversations to authenticated, service_role;
 

@@ -52,6 +52,12 @@ public static class CorrectionReasons
 
     /// <summary>Upper and lower case.</summary>
     public const string Casing = "casing";
+
+    /// <summary>Words that a language model hears otherwise, and that sound alike.</summary>
+    public const string Model = "model";
+
+    /// <summary>A mark that a language model missed.</summary>
+    public const string Punctuation = "punctuation";
 }
 
 /// <summary>A turn after cleaning. The raw text is not in it: the turn has it.</summary>
@@ -95,6 +101,9 @@ public sealed record CleanedTurn
 
     /// <summary>How many it held.</summary>
     public required int ContextTurnsUsed { get; init; }
+
+    /// <summary>What a language model had to do with it; null when none was to be asked.</summary>
+    public LlmOutcome? Llm { get; init; }
 
     /// <summary>Whether the cleaned text differs from the raw text.</summary>
     public bool IsChanged => Corrections.Count > 0;

@@ -15,6 +15,12 @@ public static class CleaningErrors
         "The language given is none that the cleaner knows.",
         "Give en, de, fr or es, with or without a region, or none: then it is detected.");
 
+    /// <summary>No language model to clean with.</summary>
+    public static ErrorCode ModelMissing { get; } = new(
+        "cleaning_model_missing", ErrorKind.Invalid,
+        "Cleaning with a language model was asked for, and none is configured.",
+        "Give --endpoint and --model, or set VOXBASE_LLMCLEANING__BASEURL and VOXBASE_LLMCLEANING__MODEL; the key in VOXBASE_LLMCLEANING__APIKEY.");
+
     /// <summary>A line to clean that cannot be read.</summary>
     public static ErrorCode LineInvalid { get; } = new(
         "cleaning_line_invalid", ErrorKind.Invalid,

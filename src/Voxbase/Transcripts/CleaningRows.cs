@@ -153,6 +153,19 @@ internal static class CleaningRows
         select set_config('synchronous_commit', 'off', true)
         """;
 
+    // What a model was asked is paid for: that is not forgotten.
+    public const string DurableSql =
+        """
+        select set_config('synchronous_commit', 'on', true)
+        """;
+
+    /// <summary>Takes a conversation for this server, as long as asking a model about some of its turns may take.</summary>
+    public const string ClaimSql =
+        """
+        update vox.cleanings set claimed_by = $2, claimed_until = now() + make_interval(secs => $4)
+        where conversation_id = $1 and cleaned_through = $3 and (claimed_until is null or claimed_until < now() or claimed_by = $2)
+        """;
+
     /// <summary>
     /// Moves conversations on and writes the results of their turns, each conversation as a whole or not at all: not where another server was
     /// there first, nor where a turn changed meanwhile. Returns those written. Behind <see cref="TurnRows.LockSql"/>.
@@ -166,7 +179,8 @@ internal static class CleaningRows
             conversation_id, turn_id, read_at, {ResultColumns}, queue_ms)
         ), moved as (
           update vox.cleanings k set
-            cleaned_through = a.through, awaited = a.awaited::uuid[], is_open = a.is_open, revision = k.revision + a.reread
+            cleaned_through = a.through, awaited = a.awaited::uuid[], is_open = a.is_open, revision = k.revision + a.reread,
+            claimed_until = null
           from unnest($1::uuid[], $2::integer[], $3::integer[], $4::text[], $5::boolean[], $24::integer[])
             as a(conversation_id, expected, through, awaited, is_open, reread)
           where k.conversation_id = a.conversation_id and k.cleaned_through = a.expected and k.is_enabled

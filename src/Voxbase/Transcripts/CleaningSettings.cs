@@ -2,11 +2,24 @@ using System.Text.Json;
 
 namespace Voxbase.Cleaning;
 
+/// <summary>What cleans.</summary>
+public enum CleaningEngine
+{
+    /// <summary>Rules alone: offline, the same every time.</summary>
+    Deterministic,
+
+    /// <summary>Rules, and a language model where they leave something open.</summary>
+    Llm,
+}
+
 /// <summary>How a conversation is to be cleaned as its turns come: what its preferences hold under <c>cleaning</c>.</summary>
 public sealed record CleaningPreferences
 {
     /// <summary>Whether it is; true when left out.</summary>
     public bool? Enabled { get; init; }
+
+    /// <summary>What cleans; the installation's when left out.</summary>
+    public CleaningEngine? Engine { get; init; }
 
     /// <summary>How much may change; the installation's when left out.</summary>
     public CleaningLevel? Level { get; init; }
@@ -25,6 +38,8 @@ public sealed record CleaningPreferences
     {
         json.WriteStartObject();
         json.WriteBoolean("enabled", Enabled ?? true);
+        if (Engine is { } engine)
+            json.WriteString("engine", engine.ToString().ToLowerInvariant());
         if (Level is { } level)
             json.WriteString("level", level.ToString().ToLowerInvariant());
         if (Mode is { } mode)
@@ -70,6 +85,7 @@ public sealed record CleaningPreferences
             {
                 (_, JsonValueKind.Null) => read,
                 ("enabled", JsonValueKind.True or JsonValueKind.False) => read with { Enabled = member.Value.GetBoolean() },
+                ("engine", JsonValueKind.String) => read with { Engine = Named<CleaningEngine>(member) },
                 ("level", JsonValueKind.String) => read with { Level = Named<CleaningLevel>(member) },
                 ("mode", JsonValueKind.String) => read with { Mode = Named<CleaningMode>(member) },
                 ("language", JsonValueKind.String) => read with { Language = member.Value.GetString() },
@@ -98,7 +114,7 @@ public sealed record CleaningPreferences
 }
 
 /// <summary>How to clean the turns of one conversation.</summary>
-internal sealed record CleaningSettings(CleaningRequest Request, int WindowSize)
+internal sealed record CleaningSettings(CleaningRequest Request, int WindowSize, CleaningEngine Engine)
 {
     /// <summary>What is read again of a conversation, at least, holds the largest window.</summary>
     public const int LargestWindow = ContextWindow.BlockTurns;
@@ -118,7 +134,8 @@ internal sealed record CleaningSettings(CleaningRequest Request, int WindowSize)
 
         return new CleaningSettings(
             new CleaningRequest { Level = said?.Level ?? options.Level, Mode = said?.Mode ?? options.Mode, Language = said?.Language },
-            said?.WindowSize ?? options.WindowSize);
+            said?.WindowSize ?? options.WindowSize,
+            said?.Engine ?? options.Engine);
     }
 
     public static void RequireLanguage(string? language)

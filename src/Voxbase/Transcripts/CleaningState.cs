@@ -20,9 +20,11 @@ public sealed class CleaningState
     private const float Decay = .8f;
     private const float Active = .5f;
     private const int MostNames = 200;
+    private const int MostRecent = 8;
 
     private readonly TermIndex terms;
     private readonly Queue<string[]> window = [];
+    private readonly Queue<string> recent = [];
     private readonly float[] votes = new float[Cleaning.Topic.All.Count];
     private readonly float[] voting = new float[Cleaning.Topic.All.Count];
     private readonly TurnText reading = new();
@@ -48,6 +50,18 @@ public sealed class CleaningState
 
     internal Topic? Topic { get; private set; }
 
+    /// <summary>The names that may correct others: key terms, then those of the last trusted turns.</summary>
+    internal IReadOnlyList<TermIndex> Trusted => [terms, names];
+
+    /// <summary>The last turns, cleaned, oldest first: what a model is told of the conversation.</summary>
+    internal IReadOnlyCollection<string> Recent => recent;
+
+    /// <summary>
+    /// Adds a turn as it was cleaned. One in which a model put other words counts as heard, whoever spoke: what a model made never corrects
+    /// another turn until somebody trusted says it.
+    /// </summary>
+    public void Add(CleanedTurn turn, TurnTrust trust) => Add(turn.Text, turn.Llm is { HasReworded: true } ? TurnTrust.Heard : trust);
+
     /// <summary>
     /// Adds a turn, cleaned, to what has been said; the oldest leaves the window when it is full. Names are taken from trusted turns only.
     /// </summary>
@@ -60,6 +74,9 @@ public sealed class CleaningState
         for (var t = 0; t < votes.Length; t++)
             votes[t] = voting[t];
         var found = trust == TurnTrust.Written ? Names(reading) : [];
+        recent.Enqueue(text);
+        if (recent.Count > MostRecent)
+            recent.Dequeue();
         window.Enqueue(found);
         var left = window.Count > WindowSize ? window.Dequeue() : [];
         if (found.Length > 0 || left.Length > 0)

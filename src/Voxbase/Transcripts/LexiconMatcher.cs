@@ -79,7 +79,7 @@ internal static class LexiconMatcher
     }
 
     // A comma, the end of a sentence or a sign: the words are not one name.
-    private static bool IsApart(TurnText turn, int i) => (turn[i].Before & ~(Gap.Space | Gap.Dash)) != 0;
+    internal static bool IsApart(TurnText turn, int i) => (turn[i].Before & ~(Gap.Space | Gap.Dash)) != 0;
 
     // Words that are a term already are let be, but for their capitals; and with them, what sounds like the rest of one.
     private static void Lock(TurnText turn, TermIndex index, MatchBuffers buffers, List<Match> matches)
@@ -292,7 +292,7 @@ internal static class LexiconMatcher
     }
 
     // market and markets, America and American: other words, rightly heard.
-    private static bool IsInflection(TurnText turn, int from, int to, ReadOnlySpan<string> there)
+    internal static bool IsInflection(TurnText turn, int from, int to, ReadOnlySpan<string> there)
     {
         if (to != from || there.Length != 1)
             return false;
@@ -307,7 +307,7 @@ internal static class LexiconMatcher
     private static bool IsEnding(ReadOnlySpan<char> rest) =>
         rest is "" or "s" or "es" or "'s" or "d" or "ed" or "n" or "an" or "en" or "er" or "r" or "ing" or "ly" or "y" or "ies" or "ian" or "al" or "ic" or "ns" or "ers";
 
-    private static bool LosesFunctionWord(TurnText turn, int from, int to, ReadOnlySpan<string> there)
+    internal static bool LosesFunctionWord(TurnText turn, int from, int to, ReadOnlySpan<string> there)
     {
         for (var i = from; i <= to; i++)
         {
@@ -323,7 +323,7 @@ internal static class LexiconMatcher
         return false;
     }
 
-    private static bool SameLetters(TurnText turn, int from, int to, ReadOnlySpan<string> there)
+    internal static bool SameLetters(TurnText turn, int from, int to, ReadOnlySpan<string> there)
     {
         var (word, letter) = (0, 0);
         for (var i = from; i <= to; i++)

@@ -90,6 +90,8 @@ public sealed class TermIndex
 
     internal Term this[int index] => terms[index];
 
+    internal IReadOnlyList<Term> Terms => terms;
+
     /// <summary>The terms that have this word.</summary>
     internal ReadOnlySpan<int> WithWord(ReadOnlySpan<char> word) => byWordSpan.TryGetValue(word, out var at) ? byAnchor[at] : [];
 

@@ -22,15 +22,19 @@ public sealed record CleaningRun(int Conversations, int Turns, int Failed)
 /// any moment: a conversation moves on together with the results of its turns, and only from where the server read it. So each turn gets one
 /// result, and the same as if nobody had died, because its context is made of the turns before it alone.
 /// </summary>
-public sealed class TranscriptCleaning(Database database, CleaningQueue queue, VoxbaseOptions options, ILogger<TranscriptCleaning> logger)
+public sealed class TranscriptCleaning(
+    Database database, CleaningQueue queue, VoxbaseOptions options, ILogger<TranscriptCleaning> logger, LlmCleaner? llm = null, CleaningSpend? spend = null)
 {
     // What one transaction holds locked: about as long as an append may have to wait for it.
     private const int ConversationsAtOnce = 16;
     private const int TurnsAtOnce = 64;
+    // Of a conversation whose turns a model is asked about, one after the other.
+    private const int AskedAtOnce = 4;
     private const int MostAwaited = 100;
     private const int MostBehind = 10_000;
 
-    private readonly TurnContexts contexts = new(options.Transcripts.ContextsKept);
+    private readonly TurnContexts contexts = new(options.Transcripts.ContextsKept, llm);
+    private readonly Guid server = Guid.CreateVersion7();
 
     /// <summary>Looks for conversations that are behind, and cleans until none waits. Safe to run at once on many servers.</summary>
     public async Task<CleaningRun> RunOnceAsync(CancellationToken cancellationToken = default)
@@ -142,12 +146,36 @@ public sealed class TranscriptCleaning(Database database, CleaningQueue queue, V
             await FindMissedAsync(job, cancellationToken);
         await PrepareAsync(jobs, cancellationToken);
 
+        // Those that no model is asked about go first and together.
+        var run = await CleanJobsAsync([.. jobs.Where(job => !job.IsAsked)], more, cancellationToken);
+        foreach (var asked in await Task.WhenAll(jobs.Where(job => job.IsAsked).Select(job => CleanAskedAsync(job, more, cancellationToken))))
+            run += asked;
+        return run;
+    }
+
+    // A server that dies in between leaves the conversation to the others when its claim has run out.
+    private async Task<CleaningRun> CleanAskedAsync(Job job, HashSet<Guid> more, CancellationToken cancellationToken)
+    {
+        var seconds = (AskedAtOnce * 2 * options.LlmCleaning.Timeout.TotalSeconds) + 10;
+        var claimed = await database.RunAsync(
+            Caller.Service,
+            [
+                new Statement(
+                    CleaningRows.ClaimSql, Parameter.Uuid(job.Head.Id), Parameter.Uuid(server), Parameter.Integer(job.Head.CleanedThrough), Parameter.Double(seconds)),
+            ],
+            static (results, _) => Task.FromResult(results.RecordsAffected),
+            cancellationToken);
+        return claimed > 0 ? await CleanJobsAsync([job], more, cancellationToken) : CleaningRun.Nothing;
+    }
+
+    private async Task<CleaningRun> CleanJobsAsync(List<Job> jobs, HashSet<Guid> more, CancellationToken cancellationToken)
+    {
         var (advances, results) = (new List<CleaningAdvance>(), new List<TurnResult>());
         var reread = new HashSet<Guid>();
         foreach (var job in jobs)
         {
             var before = results.Count;
-            var advance = job.Late.Count > 0 ? await CleanLateAsync(job, results, cancellationToken) : CleanFresh(job, results);
+            var advance = job.Late.Count > 0 ? await CleanLateAsync(job, results, cancellationToken) : await CleanFreshAsync(job, results, cancellationToken);
             if (job.Late.Count > 0)
                 reread.Add(job.Head.Id);
             if (advance.Through > job.Head.CleanedThrough || results.Count > before || !advance.Awaited.SequenceEqual(job.Head.Awaited))
@@ -157,35 +185,47 @@ public sealed class TranscriptCleaning(Database database, CleaningQueue queue, V
         if (advances.Count == 0)
             return CleaningRun.Nothing;
         var written = await WriteAsync(advances, results, reread, cancellationToken);
-        foreach (var job in jobs)
+        foreach (var advance in advances)
         {
-            if (written.Contains(job.Head.Id) && job.Late.Count == 0)
+            var job = jobs.Find(job => job.Head.Id == advance.Head.Id)!;
+            var isWritten = written.Contains(job.Head.Id);
+            if (isWritten && job.Late.Count == 0)
                 contexts.Keep(job.Head, job.Settings, job.Window!);
             else
                 contexts.Drop(job.Head.Id);
-            var tried = advances.Exists(advance => advance.Head.Id == job.Head.Id);
-            if (tried && (!written.Contains(job.Head.Id) || job.Late.Count > 0 || job.Fresh.Count >= TurnsAtOnce))
-                more.Add(job.Head.Id);
+            if (!isWritten || job.Late.Count > 0 || job.Fresh.Count >= TurnsAtOnce || (job.Fresh.Count > 0 && job.Fresh[^1].SequenceNumber > advance.Through && job.IsAsked))
+            {
+                lock (more)
+                    more.Add(job.Head.Id);
+            }
         }
 
         return new CleaningRun(written.Count, results.Count(result => written.Contains(result.Turn.ConversationId)), 0);
     }
 
-    private CleaningAdvance CleanFresh(Job job, List<TurnResult> results)
+    private async Task<CleaningAdvance> CleanFreshAsync(Job job, List<TurnResult> results, CancellationToken cancellationToken)
     {
         var (head, window) = (job.Head, job.Window!);
         // Who is over will not be told any more.
         var awaited = head.IsOver ? [] : head.Awaited.ToList();
         var waitMs = options.Transcripts.AwaitText.TotalMilliseconds;
+        var asked = 0;
         foreach (var turn in job.Fresh)
         {
             var isHeard = turn.IsHeard(head.Kind) && !turn.IsCleaned;
-            if (turn.SequenceNumber != window.Through + 1 || (isHeard && turn.RawText is null && !head.IsOver && turn.AgeMs < waitMs))
+            if (turn.SequenceNumber != window.Through + 1 || (isHeard && turn.RawText is null && !head.IsOver && turn.AgeMs < waitMs)
+                || asked == AskedAtOnce)
+            {
                 break;
+            }
+
             var text = turn.Text;
             if (isHeard && turn.RawText is not null)
             {
-                var result = contexts.Clean(turn, window, job.Settings);
+                asked += job.IsAsked ? 1 : 0;
+                var result = job.IsAsked
+                    ? await contexts.CleanAsync(turn, window, job.Settings, ct => AdmitsAsync(head.Id, ct), cancellationToken)
+                    : contexts.Clean(turn, window, job.Settings);
                 results.Add(result);
                 text = result.Cleaned.Text;
             }
@@ -200,6 +240,9 @@ public sealed class TranscriptCleaning(Database database, CleaningQueue queue, V
         return new CleaningAdvance(
             head, window.Through, awaited.Count > MostAwaited ? awaited[^MostAwaited..] : awaited, !head.IsOver || window.Through < head.LastSequence || awaited.Count > 0);
     }
+
+    private Task<bool> AdmitsAsync(Guid conversationId, CancellationToken cancellationToken) =>
+        spend?.AdmitsAsync(conversationId, cancellationToken) ?? Task.FromResult(true);
 
     // Text that came after its turn was passed by: cleaned where it stands, and from there on the context is another.
     private async Task<CleaningAdvance> CleanLateAsync(Job job, List<TurnResult> results, CancellationToken cancellationToken)
@@ -310,11 +353,7 @@ public sealed class TranscriptCleaning(Database database, CleaningQueue queue, V
         List<CleaningAdvance> advances, List<TurnResult> results, HashSet<Guid> reread, CancellationToken cancellationToken) =>
         database.RunAsync(
             Caller.Service,
-            [
-                new Statement(CleaningRows.RelaxedSql),
-                new Statement(TurnRows.LockSql, Parameter.Uuids(advances, advance => advance.Head.Id)),
-                CleaningRows.Write(advances, results, reread),
-            ],
+            WriteStatements(advances, results, reread),
             static async (rows, ct) =>
             {
                 await rows.NextResultAsync(ct);
@@ -322,6 +361,20 @@ public sealed class TranscriptCleaning(Database database, CleaningQueue queue, V
                 return (await CleaningRows.AllAsync(rows, row => row.GetGuid(0), ct)).ToHashSet();
             },
             cancellationToken);
+
+    // What was asked for is paid for, whoever's result is kept.
+    private static Statement[] WriteStatements(List<CleaningAdvance> advances, List<TurnResult> results, HashSet<Guid> reread)
+    {
+        var charges = results.Where(result => result.Cleaned.Llm is { Calls.Count: > 0 })
+            .SelectMany(result => CleaningSpend.ChargesOf(result.Turn.ConversationId, result.Turn.Id, result.Cleaned.Llm!)).ToList();
+        return
+        [
+            .. charges.Count == 0 ? [new Statement(CleaningRows.RelaxedSql)] : (Statement[])[new Statement(CleaningRows.DurableSql)],
+            new Statement(TurnRows.LockSql, Parameter.Uuids(advances, advance => advance.Head.Id)),
+            CleaningRows.Write(advances, results, reread),
+            .. charges.Count == 0 ? [] : (Statement[])[Charges.Record(charges)],
+        ];
+    }
 
     /// <summary>A conversation's part of a batch.</summary>
     private sealed class Job
@@ -336,6 +389,9 @@ public sealed class TranscriptCleaning(Database database, CleaningQueue queue, V
         public CleaningHead Head { get; }
 
         public CleaningSettings Settings { get; }
+
+        /// <summary>Whether a language model is asked.</summary>
+        public bool IsAsked => Settings.Engine == CleaningEngine.Llm;
 
         /// <summary>What comes next.</summary>
         public List<HeardTurn> Fresh { get; }

@@ -56,7 +56,8 @@ public sealed record CleanedVersion(
 /// Cleaning transcripts: with nothing kept, or the turns of a conversation, whose corrections can be looked at and undone. The raw text of a turn
 /// is never touched.
 /// </summary>
-public sealed class Transcripts(Database database, VoxbaseOptions options, CleaningQueue queue)
+public sealed class Transcripts(
+    Database database, VoxbaseOptions options, CleaningQueue queue, LlmCleaner? llm = null, CleaningSpend? spend = null)
 {
     internal const string HeadSql =
         $"""
@@ -157,9 +158,10 @@ public sealed class Transcripts(Database database, VoxbaseOptions options, Clean
         """;
 
     private const int PageTurns = 200;
+    private const int AskedPageTurns = 8;
     private const int MostTries = 5;
 
-    private readonly TurnContexts contexts = new(kept: 1);
+    private readonly TurnContexts contexts = new(kept: 1, llm);
     private readonly TurnCleaner cleaner = new();
 
     /// <summary>
@@ -222,13 +224,17 @@ public sealed class Transcripts(Database database, VoxbaseOptions options, Clean
         var lists = await TranscriptCleaning.TermListsAsync(database, caller, [head], cancellationToken);
         var terms = new TermIndex(TranscriptCleaning.TermsFor(head, lists).Concat(head.Names));
         var window = new ContextWindow(terms, settings.WindowSize);
+        // A model may take seconds for a turn: what it was asked is kept soon.
+        var most = settings.Engine == CleaningEngine.Llm ? AskedPageTurns : PageTurns;
         var (turns, changed, written, reported, tries) = (0, 0, 0, 0, 0);
         var reasons = new SortedDictionary<string, int>(StringComparer.Ordinal);
         while (true)
         {
             var from = window.Through;
-            var page = await PageAsync(caller, conversationId, from, cancellationToken);
-            var results = CleanPage(page, head, window, settings);
+            var page = await PageAsync(caller, conversationId, from, most, cancellationToken);
+            var results = await CleanPageAsync(page, head, window, settings, cancellationToken);
+            foreach (var result in results.Where(result => spend is not null && result.Cleaned.Llm is { Calls.Count: > 0 }))
+                await spend!.RecordAsServiceAsync(conversationId, result.Turn.Id, result.Cleaned.Llm!, cancellationToken);
             if (await WriteAsync(caller, conversationId, results, cancellationToken) is not { } count)
             {
                 if (++tries == MostTries)
@@ -247,7 +253,7 @@ public sealed class Transcripts(Database database, VoxbaseOptions options, Clean
             }
 
             progress?.Report(window.Through);
-            if (page.Count < PageTurns)
+            if (page.Count < most)
                 return new CleaningSummary(conversationId, turns, changed, written, reasons, reported);
         }
     }
@@ -385,14 +391,15 @@ public sealed class Transcripts(Database database, VoxbaseOptions options, Clean
         queue.Add(conversationId);
     }
 
-    private Task<List<HeardTurn>> PageAsync(Caller caller, Guid conversationId, int after, CancellationToken cancellationToken) =>
+    private Task<List<HeardTurn>> PageAsync(Caller caller, Guid conversationId, int after, int most, CancellationToken cancellationToken) =>
         database.RunAsync(
             caller,
-            [new Statement(PageSql, Parameter.Uuid(conversationId), Parameter.Integer(after), Parameter.Integer(PageTurns))],
+            [new Statement(PageSql, Parameter.Uuid(conversationId), Parameter.Integer(after), Parameter.Integer(most))],
             static (results, ct) => CleaningRows.AllAsync(results, CleaningRows.ReadTurn, ct),
             cancellationToken);
 
-    private List<TurnResult> CleanPage(List<HeardTurn> page, CleaningHead head, ContextWindow window, CleaningSettings settings)
+    private async Task<List<TurnResult>> CleanPageAsync(
+        List<HeardTurn> page, CleaningHead head, ContextWindow window, CleaningSettings settings, CancellationToken cancellationToken)
     {
         var results = new List<TurnResult>();
         foreach (var turn in page)
@@ -400,7 +407,8 @@ public sealed class Transcripts(Database database, VoxbaseOptions options, Clean
             var text = turn.Text;
             if (turn.RawText is not null && turn.IsHeard(head.Kind))
             {
-                results.Add(contexts.Clean(turn, window, settings));
+                results.Add(await contexts.CleanAsync(
+                    turn, window, settings, spend is null ? null : ct => spend.AdmitsAsync(head.Id, ct), cancellationToken));
                 text = results[^1].Cleaned.Text;
             }
 

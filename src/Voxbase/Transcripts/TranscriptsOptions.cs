@@ -9,6 +9,12 @@ public sealed class TranscriptsOptions
     /// </summary>
     public bool Enabled { get; set; }
 
+    /// <summary>
+    /// What cleans where a conversation's preferences don't say: deterministic, or llm, which asks the model of LlmCleaning where there is something
+    /// to fix and the budget allows. Default deterministic.
+    /// </summary>
+    public Cleaning.CleaningEngine Engine { get; set; }
+
     /// <summary>How much may change where a conversation's preferences don't say: none, light or full. Default full.</summary>
     public CleaningLevel Level { get; set; } = CleaningLevel.Full;
 
@@ -33,8 +39,8 @@ public sealed class TranscriptsOptions
     /// </summary>
     public TimeSpan AwaitText { get; set; } = TimeSpan.FromSeconds(10);
 
-    /// <summary>How many batches of conversations are cleaned at once. From 1 to 64; default 2.</summary>
-    public int Lanes { get; set; } = 2;
+    /// <summary>How many batches of conversations are cleaned at once. From 1 to 64; default 4.</summary>
+    public int Lanes { get; set; } = 4;
 
     /// <summary>How many conversations' context is kept in memory; others' is read again, at most 128 turns of it. From 1 to 1,000,000; default 1,000.</summary>
     public int ContextsKept { get; set; } = 1_000;
@@ -45,6 +51,8 @@ public sealed class TranscriptsOptions
             fail($"Transcripts.Level must be none, light or full (was {Level})");
         if (!Enum.IsDefined(Mode))
             fail($"Transcripts.Mode must be conversation or assistant (was {Mode})");
+        if (!Enum.IsDefined(Engine))
+            fail($"Transcripts.Engine must be deterministic or llm (was {Engine})");
         Count(WindowSize, 1, Cleaning.CleaningSettings.LargestWindow, nameof(WindowSize));
         Count(Lanes, 1, 64, nameof(Lanes));
         Count(ContextsKept, 1, 1_000_000, nameof(ContextsKept));

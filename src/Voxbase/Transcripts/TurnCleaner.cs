@@ -13,6 +13,9 @@ public sealed record CleaningRequest
 
     /// <summary>en, de, fr or es, with or without a region; null has it detected from the turn, and from the conversation where the turn says little.</summary>
     public string? Language { get; init; }
+
+    /// <summary>What else the recogniser may have heard, the likelier first. Only a language model looks at it.</summary>
+    public IReadOnlyList<string> Alternatives { get; init; } = [];
 }
 
 /// <summary>
@@ -27,7 +30,7 @@ public sealed class TurnCleaner
 
     private readonly ConcurrentBag<TurnBuffers> pool = [];
 
-    /// <summary>Cleans one turn with what the conversation has said so far. The state is read, not changed: <see cref="CleaningState.Add"/> does that.</summary>
+    /// <summary>Cleans one turn with what the conversation has said so far. The state is read, not changed: <see cref="CleaningState.Add(CleanedTurn, TurnTrust)"/> does that.</summary>
     public CleanedTurn Clean(string raw, CleaningState state, CleaningRequest? request = null)
     {
         request ??= Default;

@@ -1,10 +1,11 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
+using System.Text.Json;
 
 namespace Voxbase.Cleaning;
 
 /// <summary>Cleans the turns of a conversation one after the other, and remembers the contexts of the conversations cleaned last.</summary>
-internal sealed class TurnContexts(int kept)
+internal sealed class TurnContexts(int kept, LlmCleaner? llm = null)
 {
     /// <summary>The deterministic cleaner, as results name it. Changes when its rules do.</summary>
     public const string Model = "voxbase-1";
@@ -56,11 +57,40 @@ internal sealed class TurnContexts(int kept)
     public TurnResult Clean(HeardTurn turn, ContextWindow window, CleaningSettings settings)
     {
         var started = Stopwatch.GetTimestamp();
-        var language = settings.Request.Language ?? (turn.Language is { Length: > 0 } tag && Language.Find(tag) is not null ? tag : null);
-        var cleaned = cleaner.Clean(turn.RawText!, window.State, settings.Request with { Language = language });
-        return new TurnResult(
-            turn, cleaned, TurnCorrection.Of(cleaned), Model, null, (int)Math.Min(int.MaxValue, Math.Round(Stopwatch.GetElapsedTime(started).TotalMilliseconds)));
+        return ResultOf(turn, cleaner.Clean(turn.RawText!, window.State, RequestFor(turn, settings)), started);
     }
+
+    /// <summary>Cleans a turn in its context with the engine that the settings name.</summary>
+    /// <param name="turn">The turn.</param>
+    /// <param name="window">Its context.</param>
+    /// <param name="settings">How.</param>
+    /// <param name="admits">Whether the budget allows to ask a model.</param>
+    /// <param name="cancellationToken">Cancels.</param>
+    public async Task<TurnResult> CleanAsync(
+        HeardTurn turn, ContextWindow window, CleaningSettings settings, Func<CancellationToken, Task<bool>>? admits, CancellationToken cancellationToken)
+    {
+        if (settings.Engine == CleaningEngine.Deterministic || llm is null)
+            return Clean(turn, window, settings);
+        var started = Stopwatch.GetTimestamp();
+        return ResultOf(turn, await llm.CleanAsync(turn.RawText!, window.State, RequestFor(turn, settings), admits, cancellationToken), started);
+    }
+
+    private static CleaningRequest RequestFor(HeardTurn turn, CleaningSettings settings) => settings.Request with
+    {
+        Language = settings.Request.Language ?? (turn.Language is { Length: > 0 } tag && Language.Find(tag) is not null ? tag : null),
+    };
+
+    private static TurnResult ResultOf(HeardTurn turn, CleanedTurn cleaned, long started) => new(
+        turn, cleaned, TurnCorrection.Of(cleaned), ModelOf(cleaned.Llm), cleaned.Llm is { Calls: [.., var last] } ? last.RequestId : null,
+        (int)Math.Min(int.MaxValue, Math.Round(Stopwatch.GetElapsedTime(started).TotalMilliseconds)));
+
+    // What cleaned the turn in the end, and why not the model where one was needed.
+    private static string ModelOf(LlmOutcome? outcome) => outcome switch
+    {
+        { Engine: LlmEngine.Llm } => $"{Model}+{outcome.Calls[^1].Model ?? "llm"}",
+        { Engine: LlmEngine.Fallback, Reason: { } reason } => $"{Model} fallback:{JsonNamingPolicy.SnakeCaseLower.ConvertName(reason.ToString())}",
+        _ => Model,
+    };
 
     private sealed record Kept(ContextWindow Window, string Key, long At);
 }

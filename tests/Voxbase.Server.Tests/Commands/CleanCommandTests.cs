@@ -1,3 +1,5 @@
+using Voxbase.Testing;
+
 namespace Voxbase.Server.Tests.Commands;
 
 /// <summary><c>voxbase clean</c>, which needs no database.</summary>
@@ -54,6 +56,37 @@ public sealed class CleanCommandTests
         (missing.Code, missing.ErrorJson.GetProperty("code").GetString()).ShouldBe((1, "file_unreadable"));
         (await Program.RunAsync([], "", "clean", "-", "--json")).ErrorJson.GetProperty("code").GetString().ShouldBe("transcript_empty");
         (await Program.RunAsync("clean", "a.vtt", "--jsonl", "b")).Code.ShouldBe(2);
+    }
+
+    [Fact]
+    public async Task With_a_model_each_line_says_what_came_of_it()
+    {
+        await using var endpoint = await FakeChatEndpoint.StartAsync();
+        endpoint.Content = _ => """{"edits":[{"from":2,"to":2,"text":"vector","reason":"misheard","confidence":"high"}]}""";
+        const string turns = """
+            {"id": "1", "raw": "um the vecter is here"}
+            {"id": "2", "raw": "um yes I will"}
+            """;
+        (string, string)[] environment = [("VOXBASE_LLMCLEANING__APIKEY", FakeChatEndpoint.Key), ("VOXBASE_LLMCLEANING__TIMEOUT", "00:01:00")];
+        var ran = (await Program.RunAsync(
+            environment, turns, "clean", "--jsonl", "-", "--engine", "llm", "--endpoint", endpoint.BaseUrl + "/", "--model", "gemini-2.5-flash-lite")).Succeeded();
+        ran.JsonLines.Select(line => line.GetProperty("cleaned").GetString()).ShouldBe(["the vector is here", "yes I will"]);
+        ran.JsonLines.Select(line => line.GetProperty("engine").GetString()).ShouldBe(["llm", "skipped"]);
+        ran.JsonLines[0].GetProperty("request_id").GetString().ShouldBe("chatcmpl-1");
+        ran.JsonLines[0].GetProperty("tokens").GetProperty("cached").GetInt32().ShouldBe(256);
+        ran.JsonLines[1].GetProperty("engine_reason").GetString().ShouldBe("nothing_to_fix");
+        ran.Output.ShouldNotContain(FakeChatEndpoint.Key);
+    }
+
+    [Fact]
+    public async Task A_model_without_an_endpoint_or_an_endpoint_without_a_model_is_an_error_with_a_code()
+    {
+        var ran = await Program.RunAsync([], "", "clean", "--jsonl", "-", "--json", "--engine", "llm");
+        ran.Code.ShouldBe(1);
+        ran.ErrorJson.GetProperty("code").GetString().ShouldBe("cleaning_model_missing");
+        ran = await Program.RunAsync([], "", "clean", "--jsonl", "-", "--json", "--engine", "llm", "--endpoint", "http://localhost:1/v1");
+        ran.ErrorJson.GetProperty("code").GetString().ShouldBe("setting_invalid");
+        (await Program.RunAsync([], "", "clean", "--jsonl", "-", "--model", "m")).Code.ShouldBe(2);
     }
 
     [Fact]

@@ -292,6 +292,45 @@ public sealed class TranscriptCleaningTests(TestCluster cluster)
         (await TextsAsync(db, id))[^1].ShouldBe("the last");
     }
 
+    [Fact]
+    public async Task With_a_model_turns_say_what_cleaned_them_each_call_is_charged_once_and_no_two_servers_ask_about_the_same()
+    {
+        await using var endpoint = await FakeChatEndpoint.StartAsync();
+        endpoint.Content = request => FakeChatEndpoint.Tokens(request).FirstOrDefault(token => token.Value == "vecter") is { Value: not null } heard
+            ? $$"""{"edits":[{"from":{{heard.Key}},"to":{{heard.Key}},"text":"vector","reason":"misheard","confidence":"high"}]}"""
+            : """{"edits":[]}""";
+        await using var db = await cluster.CreateDatabaseAsync(options =>
+        {
+            (options.LlmCleaning.BaseUrl, options.LlmCleaning.ApiKey, options.LlmCleaning.Model) = (endpoint.BaseUrl, FakeChatEndpoint.Key, "gemini-2.5-flash-lite");
+            (options.LlmCleaning.Provider, options.LlmCleaning.Timeout) = ("google", TimeSpan.FromMinutes(1));
+        });
+        using var llm = LlmCleaner.Of(db.Options, db.Time);
+        var second = new TranscriptCleaning(
+            db.Database, new CleaningQueue(), db.Options, NullLogger<TranscriptCleaning>.Instance, llm, new CleaningSpend(db.Database, db.Charges, db.Options));
+        var owner = await db.NewUserAsync();
+        var id = await Talk.StartAsync(db, owner, """{"engine":"llm"}""");
+        await Talk.SayAsync(db, owner, id, [.. Enumerable.Repeat("um the vecter is here", 9), "um yes I will"]);
+        var runs = await Task.WhenAll(Task.Run(() => db.TranscriptCleaning.RunOnceAsync(Cancel), Cancel), Task.Run(() => second.RunOnceAsync(Cancel), Cancel));
+        (runs.Sum(run => run.Turns) + (await db.TranscriptCleaning.RunOnceAsync(Cancel)).Turns).ShouldBe(10);
+
+        var record = await db.Conversations.GetAsync(owner, id, Cancel);
+        (await TextsAsync(db, id)).ShouldBe([.. Enumerable.Repeat("the vector is here", 9), "yes I will"]);
+        record.Turns.Take(9).ShouldAllBe(turn => turn.CleanerModel == "voxbase-1+gemini-2.5-flash-lite" && turn.CleanerRequestId!.StartsWith("chatcmpl-"));
+        (record.Turns[9].CleanerModel, record.Turns[9].CleanerRequestId).ShouldBe((TurnContexts.Model, null));
+        endpoint.Requests.Count.ShouldBe(9);
+        record.Charges.Count.ShouldBe(27);
+        record.Charges.ShouldAllBe(charge => charge.Stage == "llm" && charge.Provider == "google");
+        (await Recount.FaultsAsync(db, Cancel)).ShouldBeEmpty();
+
+        // Without room in the budget the deterministic result stands, and says so.
+        await db.Budgets.SetAsync(Caller.Service, owner.UserId!.Value, new BudgetChange { LimitUsd = 0 }, Cancel);
+        await Talk.SayAsync(db, owner, id, "um the vecter is there");
+        await db.TranscriptCleaning.RunOnceAsync(Cancel);
+        record = await db.Conversations.GetAsync(owner, id, Cancel);
+        (record.Turns[10].CleanedText, record.Turns[10].CleanerModel).ShouldBe(("the vecter is there", TurnContexts.Model + " fallback:over_budget"));
+        endpoint.Requests.Count.ShouldBe(9);
+    }
+
     private static TranscriptCleaning AnotherServer(TestDatabase db) =>
         new(db.Database, new CleaningQueue(), db.Options, NullLogger<TranscriptCleaning>.Instance);
 

@@ -135,7 +135,8 @@ internal sealed class CleaningEndpoints(Transcripts transcripts, KeyTerms terms,
                     request.Context, new ContextShareList(await analysis.ContextsAsync(request.Caller, Plain(request), request.Aborted)), VoxbaseJson.Types.ContextShareList),
                 new Operation("transcripts.contexts", "What a conversation was about, most of it first")
                 {
-                    Answers = { [200] = typeof(ContextShareList) }, Errors = [ConversationErrors.NotFound],
+                    Answers = { [200] = typeof(ContextShareList) },
+                    Errors = [ConversationErrors.NotFound],
                 });
         routes.At("/v1/conversations/{id}/analysis/confidence")
             .Get(
@@ -144,7 +145,8 @@ internal sealed class CleaningEndpoints(Transcripts transcripts, KeyTerms terms,
                     VoxbaseJson.Types.ConfidenceShareList),
                 new Operation("transcripts.confidence", "How sure the cleaner was of a conversation's turns")
                 {
-                    Answers = { [200] = typeof(ConfidenceShareList) }, Errors = [ConversationErrors.NotFound],
+                    Answers = { [200] = typeof(ConfidenceShareList) },
+                    Errors = [ConversationErrors.NotFound],
                 });
         routes.At("/v1/conversations/{id}/analysis/performance")
             .Get(
@@ -152,7 +154,8 @@ internal sealed class CleaningEndpoints(Transcripts transcripts, KeyTerms terms,
                     request.Context, await analysis.PerformanceAsync(request.Caller, Plain(request), request.Aborted), VoxbaseJson.Types.CleaningPerformance),
                 new Operation("transcripts.performance", "How cleaning a conversation went")
                 {
-                    Answers = { [200] = typeof(CleaningPerformance) }, Errors = [ConversationErrors.NotFound],
+                    Answers = { [200] = typeof(CleaningPerformance) },
+                    Errors = [ConversationErrors.NotFound],
                 });
         routes.At("/v1/transcripts/hours")
             .Get(

@@ -31,11 +31,15 @@ internal static class TermsCommand
         {
             list, add, remove, user, conversation, shell.Json,
         };
-        command.Validators.Add(result =>
+        foreach (var each in (Command[])[command, list, add, remove])
         {
-            if (result.GetResult(user) is not null && result.GetResult(conversation) is not null)
-                result.AddError("Either --user or --conversation, not both.");
-        });
+            each.Validators.Add(result =>
+            {
+                if (result.GetValue(user) is not null && result.GetValue(conversation) is not null)
+                    result.AddError("Either --user or --conversation, not both.");
+            });
+        }
+
         command.SetAction((parsed, ct) => RunAsync(parsed, (terms, scope) => terms.GetAsync(Caller.Service, scope, ct), ct));
         return shell.WithExamples(
             command,

@@ -23,6 +23,7 @@ internal static class Benches
         new("http-append", "64 connections post one turn each over HTTP to a server process of its own; beside the library appending with 64 writers in this process.", HttpBench.RunAsync),
         new("import", "A WebVTT file imported by its owner: read, hashed, and its turns appended; beside the same turns, made beforehand, appended in batches of the same size.", ImportBench.RunAsync),
         new("relay", "200 calls at real audio rates, 50 ms of 24 kHz PCM in base64 a frame, both ways, through a server process of its own; beside the same calls spoken to the provider directly. Then the number of calls at which p99 passes 10 ms.", RelayBench.RunAsync),
+        new("cleaning", "Turns cleaned through the library and kept nowhere, beside the bound of 30,000 a second; 32 conversations of 250 turns, read, cleaned and written by two lanes, beside the same columns of as many turns updated in a plain table, a thousand a statement; and an append to a conversation that is cleaned after each turn, beside one to a conversation that is not.", CleaningPipelineBench.RunAsync),
         new("clean", "One turn of 25 words through the transcript cleaner, with 100 key terms in a conversation of ten turns: the time of a turn, what it allocates beyond its result, and turns a second on all cores, each beside the bound that was set for it; then with 10,000 terms, and at the end of 10,000 turns.", CleaningBench.RunAsync),
     ];
 

@@ -35,6 +35,8 @@ public static class VoxbaseEndpoints
         new ConversationEndpoints(services.GetRequiredService<Conversations>(), options).Map(routes);
         new CaptureEndpoints(services.GetRequiredService<Captures>()).Map(routes);
         new TranscriptEndpoints(services.GetRequiredService<TranscriptImports>()).Map(routes);
+        new CleaningEndpoints(
+            services.GetRequiredService<Transcripts>(), services.GetRequiredService<KeyTerms>(), services.GetRequiredService<TranscriptAnalysis>(), options).Map(routes);
         new RealtimeEndpoints(
             services.GetRequiredService<RealtimeSessions>(), services.GetRequiredService<Conversations>(), services.GetRequiredService<CallAdmission>(),
             services.GetRequiredService<RunningCalls>(), services.GetRequiredService<LiveRecorders>(), options, services.GetService<IChatClient>(),

@@ -12,6 +12,7 @@ return await shell.RunAsync(
         ShowCommand.Create(shell),
         ListCommand.Create(shell),
         CleanCommand.Create(shell),
+        TermsCommand.Create(shell),
         PricesCommand.Create(shell),
         BudgetsCommand.Create(shell),
         AlertsCommand.Create(shell),

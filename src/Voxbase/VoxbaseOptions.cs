@@ -47,6 +47,9 @@ public sealed class VoxbaseOptions
     /// <summary>Where LiveKit is and who we are there.</summary>
     public LiveKitOptions LiveKit { get; } = new();
 
+    /// <summary>How transcripts are cleaned as they come.</summary>
+    public TranscriptsOptions Transcripts { get; } = new();
+
     /// <exception cref="OptionsValidationException">Something is out of its range; the message names all that is.</exception>
     internal VoxbaseOptions Validated()
     {
@@ -62,6 +65,7 @@ public sealed class VoxbaseOptions
         Alerts.Validate(faults.Add);
         LlmCleaning.Validate(faults.Add);
         LiveKit.Validate(faults.Add);
+        Transcripts.Validate(faults.Add);
         return faults.Count == 0 ? this : throw new OptionsValidationException(nameof(VoxbaseOptions), typeof(VoxbaseOptions), faults);
     }
 }

@@ -28,6 +28,7 @@ public static class VoxbaseServices
         services.AddSingleton(_ => new Database(options.Database ?? throw DataErrors.ConnectionStringInvalid.With("VoxbaseOptions.Database is not set.")));
         services.AddSingleton<Migrator>();
         services.AddSingleton<Partitions>();
+        services.AddSingleton<CleaningQueue>();
         services.AddSingleton<Conversations>();
         services.AddSingleton<Users>();
         services.AddSingleton(provider => new Tokens(options, provider.GetRequiredService<TimeProvider>()));
@@ -53,9 +54,15 @@ public static class VoxbaseServices
         services.AddSingleton<ToolAnswers>();
         services.AddSingleton<Sidebands>();
         services.AddSingleton<IncomingCalls>();
+        services.AddSingleton<Transcripts>();
+        services.AddSingleton<KeyTerms>();
+        services.AddSingleton<TranscriptAnalysis>();
+        services.AddSingleton<TranscriptCleaning>();
         services.AddLiveKit();
         services.AddHostedService<MigrationAtStart>();
         services.AddHostedService<PartitionsJob>();
+        // Before usage is folded: what a crash left behind is seen while it is still marked.
+        services.AddHostedService<TranscriptCleaningJob>();
         services.AddHostedService<RecoveryJob>();
         services.AddHostedService<SidebandsJob>();
         services.AddHostedService<BudgetWatchJob>();

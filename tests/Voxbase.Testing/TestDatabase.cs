@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Logging.Abstractions;
 using Npgsql;
 using Voxbase.Capture;
+using Voxbase.Cleaning;
 using Voxbase.Data;
 
 namespace Voxbase.Testing;
@@ -8,6 +9,8 @@ namespace Voxbase.Testing;
 /// <summary>A database of one test, with Voxbase's subjects over it.</summary>
 public sealed class TestDatabase : IAsyncDisposable
 {
+    private readonly LlmCleaner llm;
+
     internal TestDatabase(string connectionString, Action<VoxbaseOptions>? configure = null, TimeProvider? time = null)
     {
         ConnectionString = connectionString;
@@ -16,10 +19,17 @@ public sealed class TestDatabase : IAsyncDisposable
         Time = time ?? TimeProvider.System;
         Database = new Database(connectionString);
         Partitions = new Partitions(Database, Options, Time);
-        Conversations = new Conversations(Database, Partitions, Options, Time);
+        CleaningQueue = new CleaningQueue();
+        Conversations = new Conversations(Database, Partitions, Options, Time, CleaningQueue);
+        KeyTerms = new KeyTerms(Database);
+        TranscriptAnalysis = new TranscriptAnalysis(Database, Time);
         Users = new Users(Database);
         Prices = new PriceBook(Database);
         Charges = new Charges(Database);
+        llm = LlmCleaner.Of(Options, Time);
+        var spend = new CleaningSpend(Database, Charges, Options);
+        Transcripts = new Transcripts(Database, Options, CleaningQueue, llm, spend);
+        TranscriptCleaning = new TranscriptCleaning(Database, CleaningQueue, Options, NullLogger<TranscriptCleaning>.Instance, llm, spend);
         Budgets = new Budgets(Database, Options, Time);
         Alerts = new Alerts(Database, new WebhookSender(Options, Time), [], Options, NullLogger<Alerts>.Instance);
         Repricing = new Repricing(Database);
@@ -48,6 +58,21 @@ public sealed class TestDatabase : IAsyncDisposable
 
     /// <inheritdoc cref="Partitions"/>
     public Conversations Conversations { get; }
+
+    /// <inheritdoc cref="Partitions"/>
+    public CleaningQueue CleaningQueue { get; }
+
+    /// <inheritdoc cref="Partitions"/>
+    public Transcripts Transcripts { get; }
+
+    /// <inheritdoc cref="Partitions"/>
+    public KeyTerms KeyTerms { get; }
+
+    /// <inheritdoc cref="Partitions"/>
+    public TranscriptAnalysis TranscriptAnalysis { get; }
+
+    /// <inheritdoc cref="Partitions"/>
+    public TranscriptCleaning TranscriptCleaning { get; }
 
     /// <inheritdoc cref="Partitions"/>
     public Users Users { get; }
@@ -119,6 +144,7 @@ public sealed class TestDatabase : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await Recorders.DisposeAsync();
+        llm.Dispose();
         await Database.DisposeAsync();
         if (Directory.Exists(Options.Recording.SpoolFolder))
             Directory.Delete(Options.Recording.SpoolFolder, recursive: true);

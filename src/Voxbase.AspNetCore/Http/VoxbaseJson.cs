@@ -2,6 +2,7 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Voxbase.Capture;
+using Voxbase.Cleaning;
 using Voxbase.LiveKit;
 using Voxbase.Sideband;
 
@@ -33,6 +34,9 @@ public static class VoxbaseJson
         options.Converters.Add(new NamedConverter<TurnRole>(JsonNamingPolicy.SnakeCaseLower));
         options.Converters.Add(new NamedConverter<ParticipantType>(JsonNamingPolicy.SnakeCaseLower));
         options.Converters.Add(new NamedConverter<CleaningLevel>(JsonNamingPolicy.SnakeCaseLower));
+        options.Converters.Add(new NamedConverter<CleaningMode>(JsonNamingPolicy.SnakeCaseLower));
+        options.Converters.Add(new NamedConverter<CleaningEngine>(JsonNamingPolicy.SnakeCaseLower));
+        options.Converters.Add(new NamedConverter<CorrectionStatus>(JsonNamingPolicy.SnakeCaseLower));
         options.Converters.Add(new NamedConverter<UsageBy>(JsonNamingPolicy.SnakeCaseLower));
         options.Converters.Add(new NamedConverter<PriceProblem>(JsonNamingPolicy.SnakeCaseLower));
         options.Converters.Add(new NamedConverter<Confidence>(JsonNamingPolicy.SnakeCaseUpper));
@@ -172,6 +176,26 @@ public static class VoxbaseJson
 [JsonSerializable(typeof(LiveKitRoomList))]
 [JsonSerializable(typeof(LiveKitAccepted))]
 [JsonSerializable(typeof(LiveKitReportAnswer))]
+[JsonSerializable(typeof(CleanTurn))]
+[JsonSerializable(typeof(List<CleanTurn>))]
+[JsonSerializable(typeof(CleanAnswer))]
+[JsonSerializable(typeof(List<CleanAnswer>))]
+[JsonSerializable(typeof(IReadOnlyList<CleanAnswer>))]
+[JsonSerializable(typeof(CleanConversation))]
+[JsonSerializable(typeof(CleaningSummary))]
+[JsonSerializable(typeof(CleaningPreferences))]
+[JsonSerializable(typeof(CorrectionPage))]
+[JsonSerializable(typeof(CorrectedTurn))]
+[JsonSerializable(typeof(UndoRequest))]
+[JsonSerializable(typeof(Undone))]
+[JsonSerializable(typeof(CleanedVersionList))]
+[JsonSerializable(typeof(KeyTermBody))]
+[JsonSerializable(typeof(KeyTermList))]
+[JsonSerializable(typeof(WindowList))]
+[JsonSerializable(typeof(ContextShareList))]
+[JsonSerializable(typeof(ConfidenceShareList))]
+[JsonSerializable(typeof(CleaningPerformance))]
+[JsonSerializable(typeof(CleaningHourList))]
 [JsonSerializable(typeof(Liveness))]
 [JsonSerializable(typeof(Readiness))]
 [JsonSerializable(typeof(ErrorBody))]

@@ -7,11 +7,16 @@ using Voxbase.Server.Terminal;
 
 namespace Voxbase.Server.Commands;
 
-/// <summary><c>voxbase clean</c>: cleans turns of speech-to-text. Needs no database.</summary>
+/// <summary><c>voxbase clean</c>: cleans turns of speech-to-text. Needs a database only for a conversation that is kept there.</summary>
 internal static class CleanCommand
 {
     public static Command Create(Shell shell)
     {
+        var what = new Argument<string?>("file|id")
+        {
+            Description = "A transcript (WebVTT, SRT, text, JSON; - reads the standard input) to show cleaned, or the id of a conversation to clean and keep",
+            Arity = ArgumentArity.ZeroOrOne,
+        };
         var jsonl = new Option<string?>("--jsonl")
         {
             Description = "Turns as JSON lines {\"id\": …, \"raw\": …, \"conversation\": …, \"lang\": …, \"window\": […], \"lexicon\": […]}; - reads the standard input",
@@ -38,29 +43,50 @@ internal static class CleanCommand
         var model = new Option<string?>("--model") { Description = "The model there; setting LlmCleaning.Model", HelpName = "name" };
         var command = new Command("clean", "Clean speech-to-text: fillers, stumbles, repairs, misheard names, numbers. Every change can be undone.")
         {
-            jsonl, evaluate, level, language, terms, mode, engine, endpoint, model, shell.Json,
+            what, jsonl, evaluate, level, language, terms, mode, engine, endpoint, model, shell.Json,
         };
         command.Validators.Add(result =>
         {
-            if (result.GetValue(jsonl) is null == result.GetValue(evaluate) is null)
-                result.AddError("Either --jsonl or --evaluate is needed.");
+            if (((string?[])[result.GetValue(what), result.GetValue(jsonl), result.GetValue(evaluate)]).Count(given => given is not null) != 1)
+                result.AddError("A transcript, the id of a conversation, --jsonl or --evaluate is needed, and one of them only.");
             if (result.GetValue(engine) == Engine.Deterministic && (result.GetValue(endpoint) ?? result.GetValue(model)) is not null)
                 result.AddError("--endpoint and --model are for --engine llm.");
-            if (result.GetValue(engine) == Engine.Llm && result.GetValue(evaluate) is not null)
-                result.AddError("--evaluate measures the deterministic engine.");
+            if (result.GetValue(engine) == Engine.Llm && result.GetValue(jsonl) is null)
+                result.AddError("--engine llm is for --jsonl; a conversation's preferences say which engine cleans it.");
         });
         command.SetAction(async (parsed, ct) =>
         {
             if (parsed.GetValue(evaluate) is { } folder)
                 return await CleaningEvaluation.RunAsync(shell.Output, folder, parsed.GetValue(shell.Json), ct);
             var request = new CleaningRequest { Level = parsed.GetValue(level), Mode = parsed.GetValue(mode), Language = parsed.GetValue(language) };
+            if (Guid.TryParseExact(parsed.GetValue(what), "D", out var id))
+            {
+                // What was not said is as the conversation prefers.
+                return await shell.WithDatabaseAsync(
+                    parsed,
+                    session => new CleanRun(shell.Output, parsed.GetValue(shell.Json)).ConversationAsync(
+                        session, id,
+                        preferred => new CleaningRequest
+                        {
+                            Level = parsed.GetResult(level) is { Implicit: false } ? request.Level : preferred.Level,
+                            Mode = parsed.GetResult(mode) is { Implicit: false } ? request.Mode : preferred.Mode,
+                            Language = request.Language ?? preferred.Language,
+                        },
+                        ct),
+                    ct);
+            }
+
             var known = await TermsAsync(parsed.GetValue(terms), ct);
+            if (parsed.GetValue(what) is { } file)
+                return await new CleanRun(shell.Output, parsed.GetValue(shell.Json)).FileAsync(file, request, known?.GetValueOrDefault(CleaningLines.Everywhere), ct);
             using var llm = parsed.GetValue(engine) == Engine.Llm ? Llm(parsed.GetValue(endpoint), parsed.GetValue(model)) : null;
             await CleanAsync(parsed.GetValue(jsonl)!, new CleaningLines(request, known, llm), ct);
             return 0;
         });
         return shell.WithExamples(
             command,
+            "voxbase clean meeting.vtt",
+            "voxbase clean 01a1fb3e-4a71-725d-870d-455e2c7e460b --level light",
             "voxbase clean --jsonl turns.jsonl --level full > cleaned.jsonl",
             "voxbase clean --jsonl - --lang de --terms names.jsonl < turns.jsonl",
             "voxbase clean --jsonl turns.jsonl --engine llm --endpoint http://localhost:11434/v1 --model qwen3",

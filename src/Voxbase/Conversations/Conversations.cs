@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using Npgsql;
+using Voxbase.Cleaning;
 using Voxbase.Data;
 
 namespace Voxbase;
@@ -229,11 +230,12 @@ public sealed class Conversations
     private readonly ConversationsOptions options;
     private readonly TimeProvider time;
     private readonly TurnAppends appends;
+    private readonly CleaningQueue? cleaning;
 
     /// <summary>Use <c>services.AddVoxbase(…)</c>.</summary>
-    public Conversations(Database database, Partitions partitions, VoxbaseOptions options, TimeProvider time)
+    public Conversations(Database database, Partitions partitions, VoxbaseOptions options, TimeProvider time, CleaningQueue? cleaning = null)
     {
-        (this.database, this.partitions, this.options, this.time) = (database, partitions, options.Conversations, time);
+        (this.database, this.partitions, this.options, this.time, this.cleaning) = (database, partitions, options.Conversations, time, cleaning);
         appends = new TurnAppends(database, options.Conversations);
     }
 
@@ -254,6 +256,8 @@ public sealed class Conversations
         Require(conversation.SessionId is null or { Length: >= 1 and <= 512 }, "session_id must be 1 to 512 characters");
         RequireObject(conversation.Metadata, "metadata");
         RequireObject(conversation.Preferences, "preferences");
+        if (CleaningPreferences.Read(conversation.Preferences) is not null && cleaning is not null)
+            cleaning.IsListening = true;
         RequireObject(conversation.SessionState, "session_state");
         var now = time.GetUtcNow();
         // The month of a conversation that began in the past is the past: its rows belong together with its time. An id's time
@@ -311,7 +315,9 @@ public sealed class Conversations
                 throw ConversationErrors.InputInvalid.With(turns.Count == 1 ? fault : $"turn {i + 1} of {turns.Count}: {fault}");
         }
 
-        return await appends.AppendAsync(caller, conversationId, turns, cancellationToken);
+        var appended = await appends.AppendAsync(caller, conversationId, turns, cancellationToken);
+        cleaning?.Add(conversationId);
+        return appended;
     }
 
     /// <inheritdoc cref="AppendAsync(Caller, Guid, IReadOnlyList{NewTurn}, CancellationToken)"/>

@@ -531,6 +531,50 @@ end
 $function$;
 revoke execute on function vox_private.charges_spent() from public;
 
+CREATE OR REPLACE FUNCTION vox_private.cleaning_wanted()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  said jsonb := new.preferences -> 'cleaning';
+  wanted boolean;
+begin
+  wanted := case pg_catalog.jsonb_typeof(said)
+    when 'object' then coalesce(said -> 'enabled' <> 'false'::jsonb, true)
+    when 'boolean' then said = 'true'::jsonb
+    else (select s.is_enabled from vox.cleaning_settings s)
+  end;
+  if tg_op = 'INSERT' then
+    if wanted then
+      insert into vox.cleanings (conversation_id, user_id) values (new.id, new.user_id);
+    end if;
+  else
+    insert into vox.cleanings (conversation_id, user_id, is_enabled) values (new.id, new.user_id, wanted)
+    on conflict (conversation_id) do update set is_enabled = excluded.is_enabled, is_open = excluded.is_enabled;
+  end if;
+  return null;
+end
+$function$;
+comment on function vox_private.cleaning_wanted() is 'Takes a conversation on as its preferences say: {"cleaning": true}, or an object with engine, level, mode, language, window_size and enabled; otherwise as the installation does.';
+revoke execute on function vox_private.cleaning_wanted() from public;
+
+CREATE OR REPLACE FUNCTION vox_private.cleanings_owner_changed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  update vox.cleanings set user_id = new.user_id where conversation_id = new.id and user_id is null;
+  update vox.cleaned_versions set user_id = new.user_id where conversation_id = new.id and user_id is null;
+  update vox.key_terms set user_id = new.user_id where conversation_id = new.id and user_id is null;
+  return null;
+end
+$function$;
+revoke execute on function vox_private.cleanings_owner_changed() from public;
+
 CREATE OR REPLACE FUNCTION vox_private.conversation_deleted()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -877,6 +921,24 @@ AS $function$
 $function$;
 revoke execute on function vox_private.is_admin() from public;
 grant execute on function vox_private.is_admin() to authenticated, service_role, vox_writer;
+
+CREATE OR REPLACE FUNCTION vox_private.key_terms_starting()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  if new.conversation_id is not null then
+    select c.user_id into new.user_id from vox.conversations c where c.id = new.conversation_id;
+  end if;
+  if new.user_id = auth.uid() then
+    perform vox_private.ensure_current_user();
+  end if;
+  return new;
+end
+$function$;
+revoke execute on function vox_private.key_terms_starting() from public;
 
 CREATE OR REPLACE FUNCTION vox_private.month_of(moment timestamp with time zone, time_zone text, first_day integer)
  RETURNS date
@@ -1706,6 +1768,64 @@ comment on column vox.charges.amount_usd is 'quantity × unit_price_usd ÷ per, 
 CREATE INDEX charges_user_id_idx ON vox.charges USING btree (user_id, charged_at);
 create table vox.charges_default partition of vox.charges default;
 
+create table vox.cleaned_versions (
+  conversation_id uuid not null,
+  turn_id uuid not null,
+  version integer not null,
+  user_id uuid,
+  cleaned_text text,
+  cleaning_level vox.cleaning_level,
+  cleaning_applied boolean not null,
+  confidence vox.confidence,
+  corrections vox.json_array not null,
+  context_detected text,
+  business_domain text,
+  conversation_flow text,
+  transcription_error_detected boolean not null,
+  cleaner_model text,
+  cleaner_request_id text,
+  processing_ms vox.nonnegative,
+  replaced_at timestamp with time zone not null default now(),
+  constraint cleaned_versions_pkey PRIMARY KEY (conversation_id, turn_id, version),
+  constraint cleaned_versions_version_positive CHECK ((version > 0))
+);
+comment on table vox.cleaned_versions is 'Results of the cleaner that another took the place of, as they stood then, undone corrections included. The current one is in the turn.';
+comment on column vox.cleaned_versions.version is 'From 1; the current result''s number is one more than the last.';
+
+create table vox.cleaning_settings (
+  id boolean not null default true,
+  is_enabled boolean not null default false,
+  updated_at timestamp with time zone not null default now(),
+  constraint cleaning_settings_pkey PRIMARY KEY (id),
+  constraint cleaning_settings_single CHECK (id)
+);
+comment on table vox.cleaning_settings is 'One row, which servers set at their start. In the database, so that a conversation is taken on by the transaction that makes it.';
+comment on column vox.cleaning_settings.is_enabled is 'Whether conversations that begin from now on are cleaned unless their preferences say otherwise.';
+
+create table vox.cleanings (
+  conversation_id uuid not null,
+  user_id uuid,
+  is_enabled boolean not null default true,
+  cleaned_through integer not null default 0,
+  awaited uuid[] not null default '{}'::uuid[],
+  is_open boolean not null default true,
+  revision integer not null default 0,
+  claimed_by uuid,
+  claimed_until timestamp with time zone,
+  created_at timestamp with time zone not null default now(),
+  updated_at timestamp with time zone not null default now(),
+  constraint cleanings_pkey PRIMARY KEY (conversation_id),
+  constraint cleanings_cleaned_through_not_negative CHECK ((cleaned_through >= 0))
+) with (fillfactor=60);
+comment on table vox.cleanings is 'Conversations whose turns are cleaned as they come, and how far that has come.';
+comment on column vox.cleanings.cleaned_through is 'The sequence number up to which every turn has its result, but for those awaited.';
+comment on column vox.cleanings.awaited is 'Turns passed over because their text had not come; at most 100.';
+comment on column vox.cleanings.is_open is 'Whether it is looked at from time to time. Closed once the conversation is over, or quiet, and cleaned to its end.';
+comment on column vox.cleanings.revision is 'Moves when texts that count as context change otherwise than by cleaning on: whoever remembers them reads them anew.';
+comment on column vox.cleanings.claimed_by is 'The server that asks a language model about its turns now, so that no two pay for the same.';
+comment on column vox.cleanings.claimed_until is 'From then on another may: that server died.';
+CREATE INDEX cleanings_open_idx ON vox.cleanings USING btree (conversation_id) WHERE is_open;
+
 create table vox.conversations (
   id uuid not null default vox.uuid_v7(),
   user_id uuid,
@@ -1803,6 +1923,23 @@ comment on column vox.function_calls.call_id is 'The provider''s id of the call;
 comment on column vox.function_calls.name is 'Null where only the result was seen.';
 comment on column vox.function_calls.arguments is 'As JSON; a JSON string where the model sent something that is not JSON.';
 CREATE INDEX function_calls_user_id_idx ON vox.function_calls USING btree (user_id, id DESC);
+
+create table vox.key_terms (
+  id uuid not null default vox.uuid_v7(),
+  conversation_id uuid,
+  user_id uuid,
+  terms text[] not null,
+  created_at timestamp with time zone not null default now(),
+  updated_at timestamp with time zone not null default now(),
+  constraint key_terms_pkey PRIMARY KEY (id),
+  constraint key_terms_scope_key UNIQUE NULLS NOT DISTINCT (conversation_id, user_id),
+  constraint key_terms_count CHECK ((cardinality(terms) <= 10000))
+);
+comment on table vox.key_terms is 'Names and terms as they are spelled, which the cleaner trusts: a list for the installation, for each user, for each conversation.';
+comment on column vox.key_terms.conversation_id is 'The conversation whose list it is; null for a user''s and the installation''s.';
+comment on column vox.key_terms.user_id is 'The user whose list it is, or the conversation''s owner; null for the installation''s.';
+comment on column vox.key_terms.terms is 'Up to 10,000, of 1 to 200 characters each.';
+CREATE INDEX key_terms_user_id_idx ON vox.key_terms USING btree (user_id);
 
 create table vox.livekit_inbox (
   id uuid not null default vox.uuid_v7(),
@@ -2197,8 +2334,15 @@ alter table vox.alert_deliveries add constraint alert_deliveries_endpoint_fkey F
 alter table vox.alerts add constraint alerts_rule_fkey FOREIGN KEY (rule) REFERENCES vox.alert_rules(name) ON DELETE CASCADE;
 alter table vox.budgets add constraint budgets_user_id_fkey FOREIGN KEY (user_id) REFERENCES vox.users(id) ON DELETE CASCADE;
 alter table vox.charges add constraint charges_conversation_fkey FOREIGN KEY (conversation_id, user_id) REFERENCES vox.conversations(id, user_id) ON UPDATE CASCADE;
+alter table vox.cleaned_versions add constraint cleaned_versions_conversation_id_fkey FOREIGN KEY (conversation_id) REFERENCES vox.conversations(id) ON DELETE CASCADE;
+alter table vox.cleaned_versions add constraint cleaned_versions_owner_fkey FOREIGN KEY (conversation_id, user_id) REFERENCES vox.conversations(id, user_id) ON UPDATE CASCADE ON DELETE CASCADE;
+alter table vox.cleanings add constraint cleanings_conversation_id_fkey FOREIGN KEY (conversation_id) REFERENCES vox.conversations(id) ON DELETE CASCADE;
+alter table vox.cleanings add constraint cleanings_owner_fkey FOREIGN KEY (conversation_id, user_id) REFERENCES vox.conversations(id, user_id) ON UPDATE CASCADE ON DELETE CASCADE;
 alter table vox.conversations add constraint conversations_user_id_fkey FOREIGN KEY (user_id) REFERENCES vox.users(id);
 alter table vox.function_calls add constraint function_calls_conversation_fkey FOREIGN KEY (conversation_id, user_id) REFERENCES vox.conversations(id, user_id) ON UPDATE CASCADE ON DELETE CASCADE;
+alter table vox.key_terms add constraint key_terms_conversation_id_fkey FOREIGN KEY (conversation_id) REFERENCES vox.conversations(id) ON DELETE CASCADE;
+alter table vox.key_terms add constraint key_terms_owner_fkey FOREIGN KEY (conversation_id, user_id) REFERENCES vox.conversations(id, user_id) ON UPDATE CASCADE ON DELETE CASCADE;
+alter table vox.key_terms add constraint key_terms_user_id_fkey FOREIGN KEY (user_id) REFERENCES vox.users(id);
 alter table vox.livekit_inbox add constraint livekit_inbox_conversation_fkey FOREIGN KEY (conversation_id) REFERENCES vox.conversations(id) ON DELETE CASCADE;
 alter table vox.participants add constraint participants_conversation_id_fkey FOREIGN KEY (conversation_id) REFERENCES vox.conversations(id) ON DELETE CASCADE;
 alter table vox.participants add constraint participants_owner_fkey FOREIGN KEY (conversation_id, owner_id) REFERENCES vox.conversations(id, user_id) ON UPDATE CASCADE ON DELETE CASCADE;
@@ -2222,6 +2366,11 @@ CREATE TRIGGER charges_added AFTER INSERT ON vox.charges REFERENCING NEW TABLE A
 CREATE TRIGGER charges_fill_user BEFORE INSERT ON vox.charges FOR EACH ROW WHEN ((new.user_id IS NULL)) EXECUTE FUNCTION vox_private.fill_user_id();
 CREATE TRIGGER charges_moved AFTER UPDATE ON vox.charges REFERENCING OLD TABLE AS charges_before NEW TABLE AS charges_after FOR EACH STATEMENT EXECUTE FUNCTION vox_private.charges_moved();
 CREATE TRIGGER charges_spent AFTER INSERT ON vox.charges REFERENCING NEW TABLE AS added_charges FOR EACH STATEMENT EXECUTE FUNCTION vox_private.charges_spent();
+CREATE TRIGGER cleaned_versions_fill_user BEFORE INSERT ON vox.cleaned_versions FOR EACH ROW WHEN ((new.user_id IS NULL)) EXECUTE FUNCTION vox_private.fill_user_id();
+CREATE TRIGGER cleanings_touch BEFORE UPDATE ON vox.cleanings FOR EACH ROW EXECUTE FUNCTION vox_private.touch_updated_at();
+CREATE TRIGGER conversations_cleaning_changed AFTER UPDATE OF preferences ON vox.conversations FOR EACH ROW WHEN ((((old.preferences)::jsonb -> 'cleaning'::text) IS DISTINCT FROM ((new.preferences)::jsonb -> 'cleaning'::text))) EXECUTE FUNCTION vox_private.cleaning_wanted();
+CREATE TRIGGER conversations_cleaning_wanted AFTER INSERT ON vox.conversations FOR EACH ROW EXECUTE FUNCTION vox_private.cleaning_wanted();
+CREATE TRIGGER conversations_cleanings_owner AFTER UPDATE OF user_id ON vox.conversations FOR EACH ROW WHEN (((old.user_id IS NULL) AND (new.user_id IS NOT NULL))) EXECUTE FUNCTION vox_private.cleanings_owner_changed();
 CREATE TRIGGER conversations_deleted AFTER DELETE ON vox.conversations FOR EACH ROW WHEN ((old.user_id IS NULL)) EXECUTE FUNCTION vox_private.conversation_deleted();
 CREATE TRIGGER conversations_moving BEFORE UPDATE OF status, state, user_id, kind, session_id, room_name, name, description, end_reason, connected_at, ended_at, asr_provider, asr_model, llm_provider, llm_model, tts_provider, tts_model, ai_agent_used, recording_file_id, transcript_file_id, summary, metadata, preferences, session_state, archived_at ON vox.conversations FOR EACH ROW EXECUTE FUNCTION vox_private.conversation_moving();
 CREATE TRIGGER conversations_owner_changed AFTER UPDATE OF user_id ON vox.conversations FOR EACH ROW WHEN (((old.user_id IS NULL) AND (new.user_id IS NOT NULL))) EXECUTE FUNCTION vox_private.conversation_owner_changed();
@@ -2234,6 +2383,8 @@ CREATE TRIGGER conversations_usage_owner AFTER UPDATE OF user_id ON vox.conversa
 CREATE TRIGGER function_calls_added AFTER INSERT ON vox.function_calls REFERENCING NEW TABLE AS added_calls FOR EACH STATEMENT EXECUTE FUNCTION vox_private.function_calls_added();
 CREATE TRIGGER function_calls_fill_user BEFORE INSERT ON vox.function_calls FOR EACH ROW WHEN ((new.user_id IS NULL)) EXECUTE FUNCTION vox_private.fill_user_id();
 CREATE TRIGGER function_calls_touch BEFORE UPDATE ON vox.function_calls FOR EACH ROW EXECUTE FUNCTION vox_private.touch_updated_at();
+CREATE TRIGGER key_terms_starting BEFORE INSERT ON vox.key_terms FOR EACH ROW EXECUTE FUNCTION vox_private.key_terms_starting();
+CREATE TRIGGER key_terms_touch BEFORE UPDATE ON vox.key_terms FOR EACH ROW EXECUTE FUNCTION vox_private.touch_updated_at();
 CREATE TRIGGER participants_fill_owner BEFORE INSERT ON vox.participants FOR EACH ROW EXECUTE FUNCTION vox_private.fill_owner_id();
 CREATE TRIGGER participants_touch BEFORE UPDATE ON vox.participants FOR EACH ROW EXECUTE FUNCTION vox_private.touch_updated_at();
 CREATE TRIGGER prices_changed AFTER INSERT OR DELETE OR UPDATE ON vox.prices FOR EACH ROW EXECUTE FUNCTION vox_private.price_changed();
@@ -2347,6 +2498,33 @@ create policy charges_service on vox.charges for all to service_role
 alter table vox.charges_default enable row level security;
 alter table vox.charges_default force row level security;
 
+alter table vox.cleaned_versions enable row level security;
+alter table vox.cleaned_versions force row level security;
+create policy cleaned_versions_insert on vox.cleaned_versions for insert to authenticated
+  with check (((user_id = ( SELECT auth.uid() AS uid)) OR ( SELECT vox_private.is_admin() AS is_admin)));
+create policy cleaned_versions_select on vox.cleaned_versions for select to authenticated
+  using (((user_id = ( SELECT auth.uid() AS uid)) OR ( SELECT vox_private.is_admin() AS is_admin)));
+create policy cleaned_versions_service on vox.cleaned_versions for all to service_role
+  using (true)
+  with check (true);
+
+alter table vox.cleaning_settings enable row level security;
+alter table vox.cleaning_settings force row level security;
+create policy cleaning_settings_service on vox.cleaning_settings for all to service_role
+  using (true)
+  with check (true);
+
+alter table vox.cleanings enable row level security;
+alter table vox.cleanings force row level security;
+create policy cleanings_select on vox.cleanings for select to authenticated
+  using (((user_id = ( SELECT auth.uid() AS uid)) OR ( SELECT vox_private.is_admin() AS is_admin)));
+create policy cleanings_service on vox.cleanings for all to service_role
+  using (true)
+  with check (true);
+create policy cleanings_update on vox.cleanings for update to authenticated
+  using (((user_id = ( SELECT auth.uid() AS uid)) OR ( SELECT vox_private.is_admin() AS is_admin)))
+  with check (((user_id = ( SELECT auth.uid() AS uid)) OR ( SELECT vox_private.is_admin() AS is_admin)));
+
 alter table vox.conversations enable row level security;
 alter table vox.conversations force row level security;
 create policy conversations_append on vox.conversations for update to vox_writer
@@ -2381,6 +2559,21 @@ create policy function_calls_service on vox.function_calls for all to service_ro
   using (true)
   with check (true);
 create policy function_calls_update on vox.function_calls for update to authenticated
+  using (((user_id = ( SELECT auth.uid() AS uid)) OR ( SELECT vox_private.is_admin() AS is_admin)))
+  with check (((user_id = ( SELECT auth.uid() AS uid)) OR ( SELECT vox_private.is_admin() AS is_admin)));
+
+alter table vox.key_terms enable row level security;
+alter table vox.key_terms force row level security;
+create policy key_terms_delete on vox.key_terms for delete to authenticated
+  using (((user_id = ( SELECT auth.uid() AS uid)) OR ( SELECT vox_private.is_admin() AS is_admin)));
+create policy key_terms_insert on vox.key_terms for insert to authenticated
+  with check (((user_id = ( SELECT auth.uid() AS uid)) OR ( SELECT vox_private.is_admin() AS is_admin)));
+create policy key_terms_select on vox.key_terms for select to authenticated
+  using (((user_id = ( SELECT auth.uid() AS uid)) OR ((user_id IS NULL) AND (conversation_id IS NULL)) OR ( SELECT vox_private.is_admin() AS is_admin)));
+create policy key_terms_service on vox.key_terms for all to service_role
+  using (true)
+  with check (true);
+create policy key_terms_update on vox.key_terms for update to authenticated
   using (((user_id = ( SELECT auth.uid() AS uid)) OR ( SELECT vox_private.is_admin() AS is_admin)))
   with check (((user_id = ( SELECT auth.uid() AS uid)) OR ( SELECT vox_private.is_admin() AS is_admin)));
 
@@ -2562,6 +2755,16 @@ grant select on vox.charges to authenticated, service_role;
 
 grant insert (conversation_id, id, user_id, turn_id, stage, meter, provider, model, quantity, unit_price_usd, per, charged_at, corrects,
     revision, before_quantity, before_usd, saved_usd) on vox.charges to service_role;
+grant select on vox.cleaned_versions to authenticated, service_role;
+
+grant insert (conversation_id, turn_id, version, cleaned_text, cleaning_level, cleaning_applied, confidence, corrections, context_detected,
+    business_domain, conversation_flow, transcription_error_detected, cleaner_model, cleaner_request_id, processing_ms) on
+    vox.cleaned_versions to authenticated, service_role;
+grant select on vox.cleaning_settings to service_role;
+grant update (is_enabled, updated_at) on vox.cleaning_settings to service_role;
+grant select on vox.cleanings to authenticated, service_role;
+grant update (cleaned_through, awaited, is_open, revision, claimed_by, claimed_until) on vox.cleanings to service_role;
+grant update (revision) on vox.cleanings to authenticated;
 grant select, delete on vox.conversations to authenticated, service_role;
 
 grant insert (id, user_id, kind, session_id, room_name, name, description, status, state, end_reason, started_at, connected_at, ended_at,
@@ -2589,6 +2792,9 @@ grant insert (conversation_id, id, user_id, turn_id, call_id, name, arguments, r
 
 grant update (turn_id, name, arguments, result, status, error_message, execution_ms, started_at) on vox.function_calls to authenticated,
     service_role;
+grant select, delete on vox.key_terms to authenticated, service_role;
+grant insert (id, conversation_id, user_id, terms) on vox.key_terms to authenticated, service_role;
+grant update (terms) on vox.key_terms to authenticated, service_role;
 grant select, insert, delete on vox.livekit_inbox to service_role;
 grant update (conversation_id, read_at, attempts, fault) on vox.livekit_inbox to service_role;
 grant select on vox.monthly_spend to authenticated, service_role;

@@ -26,4 +26,22 @@ public static class CleaningErrors
         "cleaning_line_invalid", ErrorKind.Invalid,
         "A line of a file to clean, or of its terms, is not a JSON object with the members that are needed.",
         "A turn is {\"id\": …, \"raw\": …}, with conversation, turn, speaker, lang, window and lexicon if wanted; terms are {\"conversation\": …, \"terms\": […]}.");
+
+    /// <summary>A turn without a result.</summary>
+    public static ErrorCode TurnNotCleaned { get; } = new(
+        "turn_not_cleaned", ErrorKind.NotFound,
+        "There is no such turn for the caller, or it was not cleaned.",
+        "Clean the conversation first: POST /v1/conversations/{id}/clean. Turns that a program wrote are never cleaned.");
+
+    /// <summary>No such correction.</summary>
+    public static ErrorCode CorrectionNotFound { get; } = new(
+        "correction_not_found", ErrorKind.NotFound,
+        "The turn has no correction of this number that was applied.",
+        "A correction's number is its place in the turn's list, from 0. What was only reported cannot be undone.");
+
+    /// <summary>Key terms that cannot be any.</summary>
+    public static ErrorCode TermsInvalid { get; } = new(
+        "key_terms_invalid", ErrorKind.Invalid,
+        "A key term is empty or longer than 200 characters, or a list would have more than 10,000 of them.",
+        "Give names and words of a trade as they are spelled, one term each.");
 }

@@ -246,6 +246,30 @@ public sealed class AnswersTests(TestCluster cluster)
                 "post /v1/realtime/calls/{call_id}/attach",
                 "post /v1/realtime/sessions",
                 "post /v1/realtime/webhooks",
+                "get /v1/conversations/{id}/analysis/confidence",
+                "get /v1/conversations/{id}/analysis/contexts",
+                "get /v1/conversations/{id}/analysis/performance",
+                "post /v1/conversations/{id}/clean",
+                "put /v1/conversations/{id}/cleaning",
+                "get /v1/conversations/{id}/corrections",
+                "get /v1/conversations/{id}/terms",
+                "put /v1/conversations/{id}/terms",
+                "post /v1/conversations/{id}/terms",
+                "delete /v1/conversations/{id}/terms",
+                "post /v1/conversations/{id}/turns/{turn_id}/undo",
+                "get /v1/conversations/{id}/turns/{turn_id}/versions",
+                "post /v1/conversations/{id}/undo",
+                "get /v1/conversations/{id}/window",
+                "get /v1/terms",
+                "put /v1/terms",
+                "post /v1/terms",
+                "delete /v1/terms",
+                "get /v1/terms/installation",
+                "put /v1/terms/installation",
+                "post /v1/terms/installation",
+                "delete /v1/terms/installation",
+                "post /v1/transcripts/clean",
+                "get /v1/transcripts/hours",
                 "get /v1/usage",
             ],
             ignoreOrder: true);
@@ -268,7 +292,7 @@ public sealed class AnswersTests(TestCluster cluster)
         turn.GetProperty("confidence").GetProperty("enum").EnumerateArray().Select(t => t.GetString()).ShouldBe(["LOW", "MEDIUM", "HIGH", null]);
         schemas.GetProperty("Conversation").GetProperty("properties").GetProperty("cost_usd").GetProperty("type").GetString().ShouldBe("string");
         document["tags"].EnumerateArray().Select(tag => tag.GetProperty("name").GetString())
-            .ShouldBe(["conversations", "turns", "participants", "functionCalls", "capture", "realtime", "livekit", "prices", "usage", "budgets", "alerts", "health", "ready"], ignoreOrder: true);
+            .ShouldBe(["conversations", "turns", "participants", "functionCalls", "capture", "realtime", "livekit", "prices", "usage", "budgets", "alerts", "transcripts", "terms", "health", "ready"], ignoreOrder: true);
         schemas.GetProperty("ErrorBody").GetProperty("properties").EnumerateObject().Select(p => p.Name).ShouldBe(["code", "message", "details", "hint"]);
         var text = document.Body.ToString();
         text.ShouldNotContain("rawText");

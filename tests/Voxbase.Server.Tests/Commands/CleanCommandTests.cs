@@ -40,6 +40,25 @@ public sealed class CleanCommandTests
     }
 
     [Fact]
+    public async Task A_transcript_is_shown_with_what_changed_and_a_summary()
+    {
+        const string transcript = "Ada: um I would like uh a table\nBo: that is all\n";
+        var ran = (await Program.RunAsync([], transcript, "clean", "-")).Succeeded();
+        ran.Output.ShouldContain("[-um -]I would like [-uh -]a table");
+        ran.Output.ShouldNotContain("that is all");
+        ran.Output.ShouldContain("2 turns");
+        ran.Output.ShouldContain("1 changed");
+        var json = (await Program.RunAsync([], transcript, "clean", "-", "--json")).Succeeded().JsonLines;
+        json.Select(line => line.GetProperty("cleaned_text").GetString()).ShouldBe(["I would like a table", "that is all"]);
+        json[0].GetProperty("speaker").GetString().ShouldBe("Ada");
+        json[0].GetProperty("corrections")[0].GetProperty("status").GetString().ShouldBe("applied");
+        var missing = await Program.RunAsync([], null, "clean", "/no/such/file", "--json");
+        (missing.Code, missing.ErrorJson.GetProperty("code").GetString()).ShouldBe((1, "file_unreadable"));
+        (await Program.RunAsync([], "", "clean", "-", "--json")).ErrorJson.GetProperty("code").GetString().ShouldBe("transcript_empty");
+        (await Program.RunAsync("clean", "a.vtt", "--jsonl", "b")).Code.ShouldBe(2);
+    }
+
+    [Fact]
     public async Task With_a_model_each_line_says_what_came_of_it()
     {
         await using var endpoint = await FakeChatEndpoint.StartAsync();

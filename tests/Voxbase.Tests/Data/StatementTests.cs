@@ -1,6 +1,7 @@
 using System.Reflection;
 using Npgsql;
 using Voxbase.Capture;
+using Voxbase.Cleaning;
 using Voxbase.Data;
 using Voxbase.LiveKit;
 using Voxbase.Testing;
@@ -25,6 +26,7 @@ public sealed class StatementTests(TestCluster cluster)
         [typeof(CaptureRows)] = [Caller.ServiceRole],
         [typeof(Partitions)] = [Caller.ServiceRole],
         [typeof(Reservations)] = [Caller.ServiceRole],
+        [typeof(CleaningRows)] = [Caller.ServiceRole],
         [typeof(AlertRows)] = [Caller.ServiceRole],
         [typeof(AlertMeasures)] = [Caller.ServiceRole],
         [typeof(TurnRows)] = [Writer],
@@ -48,6 +50,9 @@ public sealed class StatementTests(TestCluster cluster)
         {
             Id = Guid.Empty, ConversationId = Guid.Empty, Stage = "llm", Meter = Meters.Requests, Provider = "p", Quantity = 1, ChargedAt = default,
         }]),
+        CleaningRows.Write([], [], new HashSet<Guid>()),
+        Voxbase.Transcripts.Replace(Guid.Empty, []),
+        new(CleaningRows.RangesSql, Parameter.Uuids<Guid>([], id => id), Parameter.Integers<int>([], i => i), Parameter.Integers<int>([], i => i)),
         PriceBook.Set([], replace: false),
         PriceBook.Standing([]),
         CaptureRows.Events(Guid.Empty, "openai", []),
@@ -108,7 +113,7 @@ public sealed class StatementTests(TestCluster cluster)
             foreach (var table in (string[])
                 [
                     "conversations", "turns", "users", "participants", "charges", "prices", "function_calls", "usage_events", "provider_events",
-                    "usage_folds", "usage_rollups", "budgets", "monthly_spend", "alerts", "alert_rules",
+                    "usage_folds", "usage_rollups", "budgets", "monthly_spend", "alerts", "alert_rules", "cleanings", "cleaned_versions", "key_terms",
                 ])
             {
                 sql.ShouldNotMatch($@"\b(from|join|into|update)\s+{table}\b", name);

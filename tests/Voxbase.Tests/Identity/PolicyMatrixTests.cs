@@ -1,4 +1,5 @@
 using Npgsql;
+using Voxbase.Cleaning;
 using Voxbase.Data;
 using Voxbase.Testing;
 
@@ -128,6 +129,26 @@ public sealed class PolicyMatrixTests(TestCluster cluster)
         usage_rollups    insert   no    no     no           no        no     yes
         usage_rollups    update   no    no     no           no        no     yes
         usage_rollups    delete   no    no     no           no        no     no
+
+        cleaning_settings select  no    no     no           no        no     yes
+        cleaning_settings insert  no    no     no           no        no     no
+        cleaning_settings update  no    no     no           no        no     yes
+        cleaning_settings delete  no    no     no           no        no     no
+
+        cleanings        select   no    yes    none         none      yes    yes
+        cleanings        insert   no    no     no           no        no     no
+        cleanings        update   no    yes    none         none      yes    yes
+        cleanings        delete   no    no     no           no        no     no
+
+        cleaned_versions select   no    yes    none         none      yes    yes
+        cleaned_versions insert   no    yes    no           no        yes    yes
+        cleaned_versions update   no    no     no           no        no     no
+        cleaned_versions delete   no    no     no           no        no     no
+
+        key_terms        select   no    yes    none         none      yes    yes
+        key_terms        insert   no    yes    no           no        yes    yes
+        key_terms        update   no    yes    none         none      yes    yes
+        key_terms        delete   no    yes    none         none      yes    yes
         """;
 
     // $1 the conversation, $2 its owner. Each statement is one attempt; what it does is undone.
@@ -278,6 +299,32 @@ public sealed class PolicyMatrixTests(TestCluster cluster)
             """,
         [("usage_rollups", "update")] = "update vox.usage_rollups set count = 0 where scope = $2 and $1 is not null",
         [("usage_rollups", "delete")] = "delete from vox.usage_rollups where scope = $2 and $1 is not null",
+
+        [("cleaning_settings", "select")] = "select is_enabled from vox.cleaning_settings where ($1, $2) is not null",
+        [("cleaning_settings", "insert")] = "insert into vox.cleaning_settings (is_enabled) select true where ($1, $2) is not null",
+        [("cleaning_settings", "update")] = "update vox.cleaning_settings set is_enabled = true where ($1, $2) is not null",
+        [("cleaning_settings", "delete")] = "delete from vox.cleaning_settings where ($1, $2) is not null",
+
+        [("cleanings", "select")] = "select cleaned_through from vox.cleanings where conversation_id = $1 and $2 is not null",
+        [("cleanings", "insert")] = "insert into vox.cleanings (conversation_id) select $1 where $2 is not null",
+        // All that an owner may change of it.
+        [("cleanings", "update")] = "update vox.cleanings set revision = revision + 1 where conversation_id = $1 and $2 is not null",
+        [("cleanings", "delete")] = "delete from vox.cleanings where conversation_id = $1 and $2 is not null",
+
+        [("cleaned_versions", "select")] = "select version from vox.cleaned_versions where conversation_id = $1 and $2 is not null",
+        [("cleaned_versions", "insert")] =
+            """
+            insert into vox.cleaned_versions (conversation_id, turn_id, version, cleaning_applied, corrections, transcription_error_detected)
+            select $1, vox.uuid_v7(), 1, false, '[]', false where $2 is not null
+            """,
+        [("cleaned_versions", "update")] = "update vox.cleaned_versions set cleaned_text = 'Changed' where conversation_id = $1 and $2 is not null",
+        [("cleaned_versions", "delete")] = "delete from vox.cleaned_versions where conversation_id = $1 and $2 is not null",
+
+        [("key_terms", "select")] = "select terms from vox.key_terms where conversation_id = $1 and $2 is not null",
+        // The owner's own list.
+        [("key_terms", "insert")] = "insert into vox.key_terms (user_id, terms) select $2, '{Voxbase}' where $1 is not null",
+        [("key_terms", "update")] = "update vox.key_terms set terms = '{Changed}' where conversation_id = $1 and $2 is not null",
+        [("key_terms", "delete")] = "delete from vox.key_terms where conversation_id = $1 and $2 is not null",
     };
 
     private static readonly string[] Verbs = ["select", "insert", "update", "delete"];
@@ -410,6 +457,10 @@ public sealed class PolicyMatrixTests(TestCluster cluster)
             Caller.Service,
             "insert into vox.alert_deliveries (alert_id, endpoint_id, event) select a.id, e.id, 'alert.opened' from vox.alerts a, vox.alert_endpoints e");
 
+        await db.Transcripts.PreferAsync(owner, conversation, new CleaningPreferences(), Cancel);
+        await db.Transcripts.CleanAsync(owner, conversation, new CleaningRequest { Level = CleaningLevel.Light }, cancellationToken: Cancel);
+        await db.Transcripts.CleanAsync(owner, conversation, cancellationToken: Cancel);
+        await db.KeyTerms.SetAsync(owner, TermScope.Conversation(conversation), ["Agnes Kowalski"], Cancel);
         await db.ExecuteAsync(Caller.Service, "select vox_private.fold_usage(array[$1])", Parameter.Uuid(conversation));
         return new Cast(conversation, owner, participant, await db.NewUserAsync(), await db.NewUserAsync(isAdmin: true));
     }

@@ -1,0 +1,128 @@
+using Npgsql;
+using Voxbase.Testing;
+
+namespace Voxbase.Server.Tests;
+
+/// <summary>The real server, killed in the middle of a cleaning backlog, and its database likewise.</summary>
+public sealed class CleaningKillTests : IAsyncLifetime
+{
+    private const int Conversations = 24;
+    private const int Turns = 300;
+
+    private static readonly string[] Sayings =
+    [
+        "um I am the, the director of of sales", "you know, we we go to the station", "please ask agnes kovalsky about it", "fine", "and what is uh your role there",
+        "I would like uh a table for for two", "the invoice is is two hundred dollars", "thank you um very much", "ask Agnes Kowalski",
+    ];
+
+    private readonly Cli cli = new(Cli.NewHome());
+    private readonly TestCluster cluster = new();
+
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    public ValueTask InitializeAsync() => cluster.InitializeAsync();
+
+    public async ValueTask DisposeAsync()
+    {
+        await cluster.DisposeAsync();
+        if (Directory.Exists(cli.Home))
+            Directory.Delete(cli.Home, recursive: true);
+    }
+
+    [Fact]
+    public async Task Killed_again_and_again_each_turn_gets_the_one_result_of_an_uninterrupted_run()
+    {
+        await using var db = await cluster.CreateDatabaseAsync();
+        var ids = await TalkAsync(db);
+        var interrupted = 0;
+        for (var round = 0; round < 4; round++)
+        {
+            // Two servers at once, of which the first dies in the thick of it.
+            await using var second = round % 2 == 0 ? await StartAsync(db) : null;
+            await using var first = await StartAsync(db);
+            var target = Math.Min(Conversations * Turns, (await CountAsync(db)) + 400);
+            await EventuallyAsync(async () => await CountAsync(db) >= target);
+            await first.KillAsync();
+            if (second is not null)
+                await second.KillAsync();
+            interrupted += await CountAsync(db) < Conversations * Turns ? 1 : 0;
+            if (round == 2)
+            {
+                UpProcess.Signal(cluster.Postgres.ProcessId, "KILL");
+                await cluster.Postgres.WaitForExitAsync(Cancel);
+                await cluster.Postgres.EnsureRunningAsync(Cancel);
+                NpgsqlConnection.ClearAllPools();
+            }
+        }
+
+        interrupted.ShouldBeGreaterThan(0, "no kill met a backlog, so nothing was tested");
+        await using (await StartAsync(db))
+            await EventuallyAsync(async () => await CountAsync(db) == Conversations * Turns);
+
+        await using var whole = await cluster.CreateDatabaseAsync();
+        var others = await TalkAsync(whole);
+        await whole.TranscriptCleaning.RunOnceAsync(Cancel);
+        for (var i = 0; i < ids.Count; i++)
+            (await ResultsAsync(db, ids[i])).ShouldBe(await ResultsAsync(whole, others[i]));
+        (await db.ScalarAsync(Caller.Service, "select count(*) from vox.cleaned_versions")).ShouldBe(0L);
+        (await db.ScalarAsync(Caller.Service, $"select count(*) from vox.cleanings where cleaned_through <> {Turns}")).ShouldBe(0L);
+        (await Recount.FaultsAsync(db, Cancel)).ShouldBeEmpty();
+    }
+
+    private static async Task<List<Guid>> TalkAsync(TestDatabase db)
+    {
+        var owner = await db.NewUserAsync();
+        await db.KeyTerms.SetAsync(Caller.Service, TermScope.Installation, ["Zephanta"], Cancel);
+        var ids = new List<Guid>();
+        for (var c = 0; c < Conversations; c++)
+        {
+            var conversation = await db.Conversations.StartAsync(
+                owner,
+                new NewConversation { Kind = ConversationKind.Call, Status = ConversationStatus.Active, Preferences = System.Text.Json.JsonElement.Parse("""{"cleaning":true}""") },
+                Cancel);
+            var first = c;
+            await db.Conversations.AppendAsync(
+                owner, conversation.Id,
+                [
+                    .. Enumerable.Range(0, Turns).Select(i => new NewTurn
+                    {
+                        Role = (i + first) % Sayings.Length == Sayings.Length - 1 ? TurnRole.Assistant : TurnRole.User, RawText = Sayings[(i + first) % Sayings.Length],
+                    }),
+                ],
+                Cancel);
+            ids.Add(conversation.Id);
+        }
+
+        return ids;
+    }
+
+    private Task<UpProcess> StartAsync(TestDatabase db) => UpProcess.StartAsync(
+        cli, [(ServerKeys.SecretVariable, "a secret for tests that is long enough"), ("VOXBASE_TRANSCRIPTS__SWEEPEVERY", "1s")], "--database", db.ConnectionString);
+
+    // How far all conversations are together.
+    private static async Task<int> CountAsync(TestDatabase db)
+    {
+        try
+        {
+            return Convert.ToInt32(await db.ScalarAsync(Caller.Service, "select sum(cleaned_through) from vox.cleanings"), System.Globalization.CultureInfo.InvariantCulture);
+        }
+        catch (VoxbaseException e) when (e.Error.Kind == ErrorKind.Unavailable)
+        {
+            // It is just coming back.
+            return 0;
+        }
+    }
+
+    private static async Task<List<string>> ResultsAsync(TestDatabase db, Guid id) =>
+        [.. (await db.Conversations.GetAsync(Caller.Service, id, Cancel)).Turns.Select(turn => string.Join(
+            '|', turn.SequenceNumber, turn.RawText, turn.CleanedText, turn.CleaningLevel, turn.CleaningApplied, turn.Confidence, turn.Corrections, turn.ContextDetected,
+            turn.BusinessDomain, turn.ConversationFlow, turn.TranscriptionErrorDetected, turn.CleanerModel, turn.SlidingWindowSize, turn.ContextTurnsUsed))];
+
+    private static async Task EventuallyAsync(Func<Task<bool>> condition)
+    {
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
+        patience.CancelAfter(TimeSpan.FromMinutes(3));
+        while (!await condition())
+            await Task.Delay(5, patience.Token);
+    }
+}

@@ -49,6 +49,7 @@ public static class VoxbaseServices
         services.AddSingleton<ToolAnswers>();
         services.AddSingleton<Sidebands>();
         services.AddSingleton<IncomingCalls>();
+        services.AddSingleton<Feed>();
         services.AddLiveKit();
         services.AddHostedService<MigrationAtStart>();
         services.AddHostedService<PartitionsJob>();

@@ -23,6 +23,7 @@ internal static class Benches
         new("http-append", "64 connections post one turn each over HTTP to a server process of its own; beside the library appending with 64 writers in this process.", HttpBench.RunAsync),
         new("import", "A WebVTT file imported by its owner: read, hashed, and its turns appended; beside the same turns, made beforehand, appended in batches of the same size.", ImportBench.RunAsync),
         new("relay", "200 calls at real audio rates, 50 ms of 24 kHz PCM in base64 a frame, both ways, through a server process of its own; beside the same calls spoken to the provider directly. Then the number of calls at which p99 passes 10 ms.", RelayBench.RunAsync),
+        new("feed", "The feed: turns decoded beside a bare pgoutput consumer that takes each value; commit to subscriber at 500 changes a second; changes to 500 and 2,000 distinct identities under row-level security; one change to 5,000 idle subscribers, their memory and the processor while they are idle. Subscribers are in this process. Baselines but for the first: the bounds that were set.", FeedBench.RunAsync),
         new("clean", "One turn of 25 words through the transcript cleaner, with 100 key terms in a conversation of ten turns: the time of a turn, what it allocates beyond its result, and turns a second on all cores, each beside the bound that was set for it; then with 10,000 terms, and at the end of 10,000 turns.", CleaningBench.RunAsync),
     ];
 

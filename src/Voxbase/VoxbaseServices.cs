@@ -50,10 +50,12 @@ public static class VoxbaseServices
         services.AddSingleton<Sidebands>();
         services.AddSingleton<IncomingCalls>();
         services.AddSingleton<Feed>();
+        services.AddSingleton<LiveConversations>();
         services.AddLiveKit();
         services.AddHostedService<MigrationAtStart>();
         services.AddHostedService<PartitionsJob>();
         services.AddHostedService<RecoveryJob>();
+        services.AddHostedService<FeedJob>();
         services.AddHostedService<SidebandsJob>();
         services.AddHostedService<BudgetWatchJob>();
         services.AddHostedService<AlertsJob>();

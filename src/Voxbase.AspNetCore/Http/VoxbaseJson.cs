@@ -174,5 +174,6 @@ public static class VoxbaseJson
 [JsonSerializable(typeof(LiveKitReportAnswer))]
 [JsonSerializable(typeof(Liveness))]
 [JsonSerializable(typeof(Readiness))]
+[JsonSerializable(typeof(FeedMessage))]
 [JsonSerializable(typeof(ErrorBody))]
 internal sealed partial class JsonTypes : JsonSerializerContext;

@@ -1,3 +1,7 @@
+using System.Buffers;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+
 namespace Voxbase;
 
 /// <summary>What an event tells.</summary>
@@ -30,7 +34,7 @@ public readonly record struct FeedColumn(string Name, string Type);
 /// <summary>
 /// One event of a subscription. Events are shared between subscribers that may see the same of a row: never change what they hold.
 /// </summary>
-public sealed partial class FeedEvent
+public sealed class FeedEvent
 {
     private static readonly IReadOnlyList<FeedColumn> NoColumns = [];
     private static readonly IReadOnlyList<int> NoMatches = [];
@@ -79,6 +83,53 @@ public sealed partial class FeedEvent
 
     // Tells rows apart: table and key.
     internal string RowKey { get; init; } = "";
+
+    private byte[]? json;
+
+    /// <summary>
+    /// The event as a JSON object, UTF-8 and without a line break: <c>type</c>, <c>position</c>, and of a change <c>committed_at</c>, <c>schema</c>, <c>table</c>,
+    /// <c>event</c>, <c>record</c>, <c>old_record</c> and, when there are such, <c>unchanged</c>. Made once for all that share the event.
+    /// </summary>
+    public ReadOnlyMemory<byte> ToJson() => json ??= Write();
+
+    private byte[] Write()
+    {
+        var output = new ArrayBufferWriter<byte>(Size + 200);
+        using var writer = new Utf8JsonWriter(output, new JsonWriterOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, SkipValidation = true });
+        writer.WriteStartObject();
+        writer.WriteString("type"u8, JsonNamingPolicy.SnakeCaseLower.ConvertName(Kind.ToString()));
+        writer.WriteString("position"u8, Position.ToString());
+        if (Kind == FeedEventKind.Change)
+        {
+            writer.WriteString("committed_at"u8, CommittedAt.UtcDateTime);
+            writer.WriteString("schema"u8, Schema);
+            writer.WriteString("table"u8, Table);
+            writer.WriteString("event"u8, Change switch { FeedChanges.Insert => "insert"u8, FeedChanges.Update => "update"u8, _ => "delete"u8 });
+            writer.WritePropertyName("record"u8);
+            writer.WriteRawValue(Record.Span, skipInputValidation: true);
+            writer.WritePropertyName("old_record"u8);
+            writer.WriteRawValue(OldRecord.Span, skipInputValidation: true);
+            if (Unchanged.Count > 0)
+            {
+                writer.WriteStartArray("unchanged"u8);
+                foreach (var column in Unchanged)
+                    writer.WriteStringValue(column);
+                writer.WriteEndArray();
+            }
+        }
+
+        if (Error is { } error)
+        {
+            writer.WriteString("code"u8, error.Code);
+            writer.WriteString("message"u8, error.Message);
+            writer.WriteString("details"u8, error.Details);
+            writer.WriteString("hint"u8, error.Hint);
+        }
+
+        writer.WriteEndObject();
+        writer.Flush();
+        return output.WrittenSpan.ToArray();
+    }
 
     // What it takes in a queue, roughly.
     internal int Size => 200 + Record.Length + OldRecord.Length;

@@ -35,9 +35,9 @@ public sealed class FeedOptions
 
     /// <summary>
     /// How long the policies may take for one subscriber and one batch of changes; a subscriber over it loses that batch and is told. From 10 milliseconds to
-    /// 1 minute; default 2 seconds.
+    /// 1 minute; default 5 seconds.
     /// </summary>
-    public TimeSpan PolicyTimeout { get; set; } = TimeSpan.FromSeconds(2);
+    public TimeSpan PolicyTimeout { get; set; } = TimeSpan.FromSeconds(5);
 
     /// <summary>How many subscriptions a server takes. From 1 to 1,000,000; default 20,000.</summary>
     public int MaxSubscriptions { get; set; } = 20_000;

@@ -50,7 +50,10 @@ public static class VoxbaseEndpoints
             services.GetRequiredService<LiveKitCalls>(), services.GetRequiredService<LiveKitRooms>(), services.GetRequiredService<LiveKitWebhooks>(),
             services.GetRequiredService<LiveKitUploads>(), services.GetRequiredService<Tokens>()).Map(routes);
         new ObservabilityEndpoints(services.GetRequiredService<LiveKitUploads>(), options, logger).Map(routes);
-        new HealthEndpoints(services.GetRequiredService<Migrator>()).Map(routes);
+        new FeedEndpoints(
+            services.GetRequiredService<Feed>(), services.GetRequiredService<LiveConversations>(), options,
+            services.GetRequiredService<IHostApplicationLifetime>(), services.GetRequiredService<TimeProvider>()).Map(routes);
+        new HealthEndpoints(services.GetRequiredService<Migrator>(), services.GetRequiredService<Feed>()).Map(routes);
         ApiDescription.Map(routes, services);
         routes.Close();
         return endpoints;

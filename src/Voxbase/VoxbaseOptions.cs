@@ -49,6 +49,8 @@ public sealed class VoxbaseOptions
 
     /// <summary>How transcripts are cleaned as they come.</summary>
     public TranscriptsOptions Transcripts { get; } = new();
+    /// <summary>How changes reach who follows them.</summary>
+    public FeedOptions Feed { get; } = new();
 
     /// <exception cref="OptionsValidationException">Something is out of its range; the message names all that is.</exception>
     internal VoxbaseOptions Validated()
@@ -66,6 +68,7 @@ public sealed class VoxbaseOptions
         LlmCleaning.Validate(faults.Add);
         LiveKit.Validate(faults.Add);
         Transcripts.Validate(faults.Add);
+        Feed.Validate(faults.Add);
         return faults.Count == 0 ? this : throw new OptionsValidationException(nameof(VoxbaseOptions), typeof(VoxbaseOptions), faults);
     }
 }

@@ -58,12 +58,15 @@ public static class VoxbaseServices
         services.AddSingleton<KeyTerms>();
         services.AddSingleton<TranscriptAnalysis>();
         services.AddSingleton<TranscriptCleaning>();
+        services.AddSingleton<Feed>();
+        services.AddSingleton<LiveConversations>();
         services.AddLiveKit();
         services.AddHostedService<MigrationAtStart>();
         services.AddHostedService<PartitionsJob>();
         // Before usage is folded: what a crash left behind is seen while it is still marked.
         services.AddHostedService<TranscriptCleaningJob>();
         services.AddHostedService<RecoveryJob>();
+        services.AddHostedService<FeedJob>();
         services.AddHostedService<SidebandsJob>();
         services.AddHostedService<BudgetWatchJob>();
         services.AddHostedService<AlertsJob>();

@@ -71,7 +71,10 @@ internal sealed class Api : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await app.StopAsync();
+        var hasFed = Get<Feed>().Health.Slot is not null;
         await app.DisposeAsync();
+        if (hasFed)
+            await Database.DropSlotsAsync();
         await Database.DisposeAsync();
     }
 }

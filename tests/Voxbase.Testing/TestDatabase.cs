@@ -37,6 +37,8 @@ public sealed class TestDatabase : IAsyncDisposable
         Usage = new Usage(Database, Time);
         UsageFold = new UsageFold(Database, Options, Time);
         Captures = new Captures(Database, Conversations, Time);
+        Feed = new Feed(Database, Options, Time, NullLogger<Feed>.Instance);
+        Live = new LiveConversations(Database);
         Options.Recording.SpoolFolder ??= Path.Combine(Path.GetTempPath(), "voxbase-spool-" + Guid.NewGuid().ToString("n"));
         Recorders = new LiveRecorders(Captures, Conversations, new CallAdmission(new RunningCalls()), Options, Time);
     }
@@ -107,6 +109,12 @@ public sealed class TestDatabase : IAsyncDisposable
     /// <inheritdoc cref="Partitions"/>
     public Alerts Alerts { get; }
 
+    /// <inheritdoc cref="Partitions"/>
+    public Feed Feed { get; }
+
+    /// <inheritdoc cref="Partitions"/>
+    public LiveConversations Live { get; }
+
     /// <summary>A new user.</summary>
     public async Task<Caller> NewUserAsync(bool isAdmin = false)
     {
@@ -145,8 +153,28 @@ public sealed class TestDatabase : IAsyncDisposable
     {
         await Recorders.DisposeAsync();
         llm.Dispose();
+        await Feed.DisposeAsync();
+        if (Feed.Health.Slot is not null)
+            await DropSlotsAsync();
         await Database.DisposeAsync();
         if (Directory.Exists(Options.Recording.SpoolFolder))
             Directory.Delete(Options.Recording.SpoolFolder, recursive: true);
+    }
+
+    /// <summary>Waits for this database's replication slots to be free and drops them: a cluster has few.</summary>
+    public async Task DropSlotsAsync()
+    {
+        await using var connection = new NpgsqlConnection(new NpgsqlConnectionStringBuilder(ConnectionString) { Pooling = false }.ConnectionString);
+        await connection.OpenAsync();
+        await using var command = new NpgsqlCommand(
+            "select pg_drop_replication_slot(slot_name) from pg_replication_slots where database = current_database() and not active", connection);
+        for (var attempt = 0; attempt < 100; attempt++)
+        {
+            await command.ExecuteNonQueryAsync();
+            await using var left = new NpgsqlCommand("select count(*) from pg_replication_slots where database = current_database()", connection);
+            if ((long)(await left.ExecuteScalarAsync())! == 0)
+                return;
+            await Task.Delay(50);
+        }
     }
 }

@@ -198,5 +198,6 @@ public static class VoxbaseJson
 [JsonSerializable(typeof(CleaningHourList))]
 [JsonSerializable(typeof(Liveness))]
 [JsonSerializable(typeof(Readiness))]
+[JsonSerializable(typeof(FeedMessage))]
 [JsonSerializable(typeof(ErrorBody))]
 internal sealed partial class JsonTypes : JsonSerializerContext;

@@ -104,12 +104,12 @@ internal sealed class VoxbaseRoutes(IEndpointRouteBuilder endpoints, Tokens toke
         /// <summary>
         /// A WebSocket; the handler accepts it. A browser, which cannot set headers, sends its token as a subprotocol that begins so.
         /// </summary>
-        public RoutePath GetSocket(Func<Request, Task> handler, string tokenSubprotocol)
+        public RoutePath GetSocket(Func<Request, Task> handler, string tokenSubprotocol, Operation? operation = null)
         {
             var sockets = routes.endpoints.CreateApplicationBuilder();
             sockets.UseWebSockets();
             sockets.Run(routes.Authenticating(handler, tokenSubprotocol));
-            return Add(HttpMethods.Get, sockets.Build(), operation: null);
+            return Add(HttpMethods.Get, sockets.Build(), operation);
         }
 
         public RoutePath Delete(Func<Request, Task> handler, Operation operation) => Add(HttpMethods.Delete, routes.Authenticating(handler), operation);

@@ -14,15 +14,15 @@ internal sealed record Liveness(string Status);
 internal sealed record Readiness(string Status, IReadOnlyList<ReadinessCheck> Checks);
 
 /// <summary>One thing that must hold.</summary>
-/// <param name="Name"><c>database</c> or <c>migrations</c>.</param>
+/// <param name="Name"><c>database</c>, <c>migrations</c> or <c>feed</c>.</param>
 /// <param name="Ok">Whether it does.</param>
 /// <param name="ElapsedMs">How long looking took.</param>
-/// <param name="Code">The error's code when it doesn't.</param>
+/// <param name="Code">The error's code when it doesn't; of the feed also where it is off, which keeps nothing else from being served.</param>
 /// <param name="Hint">What to do then.</param>
 internal sealed record ReadinessCheck(string Name, bool Ok, long ElapsedMs, string? Code = null, string? Hint = null);
 
 /// <summary><c>/health</c> and <c>/ready</c>, for whoever restarts processes and routes requests. They need no token and tell no secrets.</summary>
-internal sealed class HealthEndpoints(Migrator migrator)
+internal sealed class HealthEndpoints(Migrator migrator, Feed feed)
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
     private static readonly Liveness Alive = new("alive");
@@ -68,7 +68,7 @@ internal sealed class HealthEndpoints(Migrator migrator)
             var migrations = await migrator.StatusAsync(patience.Token);
             var reached = new ReadinessCheck("database", true, elapsed.ElapsedMilliseconds);
             return migrations.All(migration => migration.AppliedAt is not null)
-                ? new Readiness("ready", [reached, new ReadinessCheck("migrations", true, elapsed.ElapsedMilliseconds)])
+                ? new Readiness("ready", [reached, new ReadinessCheck("migrations", true, elapsed.ElapsedMilliseconds), FeedCheck()])
                 : Not(reached, Failed("migrations", DataErrors.NotMigrated));
         }
         catch (VoxbaseException e) when (e.Error == MigrationErrors.SchemaNewer || e.Error == MigrationErrors.HistoryChanged)
@@ -83,6 +83,14 @@ internal sealed class HealthEndpoints(Migrator migrator)
         {
             return Not(Failed("database", DataErrors.TimedOut));
         }
+
+        // Without the feed everything else is served; who watches it looks at the code.
+        ReadinessCheck FeedCheck() => feed.Health switch
+        {
+            { State: FeedState.Off, Reason: var reason } => new("feed", true, elapsed.ElapsedMilliseconds, FeedErrors.Off.Code, reason),
+            { State: FeedState.Lost } => new("feed", true, elapsed.ElapsedMilliseconds, FeedErrors.Unavailable.Code, FeedErrors.Unavailable.Hint),
+            _ => new("feed", true, elapsed.ElapsedMilliseconds),
+        };
 
         ReadinessCheck Failed(string name, ErrorCode error) => new(name, false, elapsed.ElapsedMilliseconds, error.Code, error.Hint);
 

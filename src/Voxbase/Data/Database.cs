@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using Npgsql;
+using Npgsql.Replication;
 
 namespace Voxbase.Data;
 
@@ -29,6 +30,7 @@ public sealed class Database : IAsyncDisposable
     // role has a statement text of its own.
     private readonly ConcurrentDictionary<(string Sql, string Role), string> texts = new();
     private readonly NpgsqlDataSource source;
+    private readonly string connectionString;
 
     /// <summary>
     /// A database at <paramref name="connectionString"/> (Npgsql's keywords). Its login must be a member of the roles anon,
@@ -53,6 +55,7 @@ public sealed class Database : IAsyncDisposable
         // Everything set is local to its transaction, so there is nothing to reset.
         settings.NoResetOnClose = true;
         settings.IncludeErrorDetail = false;
+        this.connectionString = settings.ConnectionString;
         source = new NpgsqlDataSourceBuilder(settings.ConnectionString)
             .UsePhysicalConnectionInitializer(
                 static connection =>
@@ -90,6 +93,43 @@ public sealed class Database : IAsyncDisposable
             throw error;
         }
     }
+
+    /// <summary>
+    /// A connection without a caller and outside of the pool, for whoever keeps one with settings of its own. Dispose it.
+    /// </summary>
+    internal async Task<NpgsqlConnection> OpenApartWithoutCallerAsync(string settings, CancellationToken cancellationToken)
+    {
+        var connection = new NpgsqlConnection(new NpgsqlConnectionStringBuilder(connectionString) { Pooling = false, KeepAlive = 30 }.ConnectionString);
+        try
+        {
+            await connection.OpenAsync(cancellationToken);
+            await using var command = new NpgsqlCommand(PlanText + "; " + settings, connection);
+            await command.ExecuteNonQueryAsync(cancellationToken);
+            return connection;
+        }
+        catch (Exception e)
+        {
+            await connection.DisposeAsync();
+            if (DataErrors.From(e) is { } error)
+                throw error;
+            throw;
+        }
+    }
+
+    /// <summary>
+    /// A connection for logical replication, not opened yet, to the server that <paramref name="host"/> and <paramref name="port"/> name (of several
+    /// in the connection string, the one that takes writes).
+    /// </summary>
+    internal LogicalReplicationConnection CreateReplicationConnection(string host, int port) => new(new NpgsqlConnectionStringBuilder(connectionString)
+    {
+        Host = host,
+        Port = port,
+        TargetSessionAttributes = null,
+        // Texts as JSON wants them, whatever the server's own settings are.
+        Timezone = "UTC",
+        Options = "-c DateStyle=ISO,YMD -c IntervalStyle=postgres -c extra_float_digits=1 -c bytea_output=hex",
+        ApplicationName = "voxbase feed",
+    }.ConnectionString);
 
     /// <summary>
     /// Runs statements as a caller, in one transaction and one round trip. <paramref name="read"/> starts at the first result set

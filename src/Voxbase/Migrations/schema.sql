@@ -590,6 +590,28 @@ end
 $function$;
 revoke execute on function vox_private.conversation_deleted() from public;
 
+CREATE OR REPLACE FUNCTION vox_private.conversation_going()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  perform pg_catalog.pg_logical_emit_message(
+    true,
+    'voxbase.conversation',
+    pg_catalog.json_build_object(
+      'id', old.id,
+      'users', pg_catalog.to_json(array(
+        select old.user_id where old.user_id is not null
+        union
+        select p.user_id from vox.participants p where p.conversation_id = old.id and p.user_id is not null
+      )))::text);
+  return old;
+end
+$function$;
+revoke execute on function vox_private.conversation_going() from public;
+
 CREATE OR REPLACE FUNCTION vox_private.conversation_moving()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -781,6 +803,92 @@ $function$;
 comment on function vox_private.ensure_month(date) is 'Makes that month''s partition of every partitioned table where it is absent; returns how many it made.';
 revoke execute on function vox_private.ensure_month(date) from public;
 grant execute on function vox_private.ensure_month(date) to service_role;
+
+CREATE OR REPLACE FUNCTION vox_private.feed_abandoned(prefix text, after interval)
+ RETURNS SETOF text
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  insert into vox_private.feed_slots (slot_name, server_name)
+  select s.slot_name, 'unknown'
+  from pg_catalog.pg_replication_slots s
+  where s.database = pg_catalog.current_database() and pg_catalog.starts_with(s.slot_name::text, prefix)
+  on conflict (slot_name) do nothing;
+  delete from vox_private.feed_slots f
+  where f.seen_at < pg_catalog.now() - after
+    and not exists (select from pg_catalog.pg_replication_slots s where s.slot_name = f.slot_name);
+  select s.slot_name::text
+  from pg_catalog.pg_replication_slots s
+  join vox_private.feed_slots f on f.slot_name = s.slot_name
+  where s.database = pg_catalog.current_database() and pg_catalog.starts_with(s.slot_name::text, prefix)
+    and not s.active and f.seen_at < pg_catalog.now() - after
+$function$;
+revoke execute on function vox_private.feed_abandoned(text,interval) from public;
+grant execute on function vox_private.feed_abandoned(text,interval) to service_role;
+
+CREATE OR REPLACE FUNCTION vox_private.feed_mark()
+ RETURNS pg_lsn
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$ select pg_catalog.pg_logical_emit_message(true, 'voxbase.mark', '') $function$;
+revoke execute on function vox_private.feed_mark() from public;
+grant execute on function vox_private.feed_mark() to service_role;
+
+CREATE OR REPLACE FUNCTION vox_private.feed_seen(slot text, server text)
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  insert into vox_private.feed_slots (slot_name, server_name) values (slot, server)
+  on conflict (slot_name) do update set server_name = excluded.server_name, seen_at = pg_catalog.now()
+$function$;
+revoke execute on function vox_private.feed_seen(text,text) from public;
+grant execute on function vox_private.feed_seen(text,text) to service_role;
+
+CREATE OR REPLACE FUNCTION vox_private.feed_setup()
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  wanted record;
+begin
+  perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('voxbase.feed_setup', 0));
+  if not exists (select from pg_catalog.pg_publication where pubname = 'voxbase_feed') then
+    create publication voxbase_feed with (publish = 'insert, update, delete', publish_via_partition_root = true);
+  end if;
+  for wanted in
+    select c.oid::pg_catalog.regclass as name
+    from pg_catalog.pg_class c
+    where c.relnamespace = 'vox'::pg_catalog.regnamespace and c.relkind in ('r', 'p') and not c.relispartition
+      and pg_catalog.has_table_privilege('authenticated', c.oid, 'select')
+      and c.relname not in ('provider_events', 'audit_log', 'usage_folds', 'usage_rollups', 'alert_endpoints', 'alert_deliveries')
+      and exists (select from pg_catalog.pg_index i where i.indrelid = c.oid and i.indisprimary)
+      and not exists (
+        select from pg_catalog.pg_publication_rel r
+        join pg_catalog.pg_publication p on p.oid = r.prpubid
+        where r.prrelid = c.oid and p.pubname = 'voxbase_feed'
+      )
+    order by c.relname
+  loop
+    execute pg_catalog.format('alter publication voxbase_feed add table %s', wanted.name);
+  end loop;
+  for wanted in
+    select c.oid::pg_catalog.regclass as name
+    from pg_catalog.pg_class c
+    where c.relnamespace = 'vox'::pg_catalog.regnamespace and c.relname in ('participants', 'budgets', 'alerts') and c.relreplident <> 'f'
+    order by c.relname
+  loop
+    execute pg_catalog.format('alter table %s replica identity full', wanted.name);
+  end loop;
+end
+$function$;
+revoke execute on function vox_private.feed_setup() from public;
+grant execute on function vox_private.feed_setup() to service_role;
 
 CREATE OR REPLACE FUNCTION vox_private.fill_owner_id()
  RETURNS trigger
@@ -2286,6 +2394,18 @@ comment on column vox.users.settings is 'Preferences, including audio tags. An o
 comment on column vox.users.deleted_at is 'Soft delete: invisible to ordinary queries, restorable until the hard delete.';
 CREATE UNIQUE INDEX users_email_key ON vox.users USING btree (lower(email));
 
+create table vox_private.feed_slots (
+  slot_name text not null,
+  server_name text not null,
+  seen_at timestamp with time zone not null default now(),
+  created_at timestamp with time zone not null default now(),
+  constraint feed_slots_pkey PRIMARY KEY (slot_name)
+);
+comment on table vox_private.feed_slots is 'Replication slots of this database''s servers.';
+comment on column vox_private.feed_slots.slot_name is 'As in pg_replication_slots.';
+comment on column vox_private.feed_slots.server_name is 'The server whose it is, as it calls itself.';
+comment on column vox_private.feed_slots.seen_at is 'When that server last said that it reads it; it does so every few seconds.';
+
 create table vox_private.migrations (
   number integer not null,
   name text not null,
@@ -2372,6 +2492,7 @@ CREATE TRIGGER conversations_cleaning_changed AFTER UPDATE OF preferences ON vox
 CREATE TRIGGER conversations_cleaning_wanted AFTER INSERT ON vox.conversations FOR EACH ROW EXECUTE FUNCTION vox_private.cleaning_wanted();
 CREATE TRIGGER conversations_cleanings_owner AFTER UPDATE OF user_id ON vox.conversations FOR EACH ROW WHEN (((old.user_id IS NULL) AND (new.user_id IS NOT NULL))) EXECUTE FUNCTION vox_private.cleanings_owner_changed();
 CREATE TRIGGER conversations_deleted AFTER DELETE ON vox.conversations FOR EACH ROW WHEN ((old.user_id IS NULL)) EXECUTE FUNCTION vox_private.conversation_deleted();
+CREATE TRIGGER conversations_going BEFORE DELETE ON vox.conversations FOR EACH ROW EXECUTE FUNCTION vox_private.conversation_going();
 CREATE TRIGGER conversations_moving BEFORE UPDATE OF status, state, user_id, kind, session_id, room_name, name, description, end_reason, connected_at, ended_at, asr_provider, asr_model, llm_provider, llm_model, tts_provider, tts_model, ai_agent_used, recording_file_id, transcript_file_id, summary, metadata, preferences, session_state, archived_at ON vox.conversations FOR EACH ROW EXECUTE FUNCTION vox_private.conversation_moving();
 CREATE TRIGGER conversations_owner_changed AFTER UPDATE OF user_id ON vox.conversations FOR EACH ROW WHEN (((old.user_id IS NULL) AND (new.user_id IS NOT NULL))) EXECUTE FUNCTION vox_private.conversation_owner_changed();
 CREATE TRIGGER conversations_recordings_owner AFTER UPDATE OF user_id ON vox.conversations FOR EACH ROW WHEN (((old.user_id IS NULL) AND (new.user_id IS NOT NULL))) EXECUTE FUNCTION vox_private.recordings_owner_changed();
@@ -2715,6 +2836,7 @@ create policy users_service on vox.users for all to service_role
 create policy users_update on vox.users for update to authenticated
   using ((((id = ( SELECT auth.uid() AS uid)) AND (deleted_at IS NULL)) OR ( SELECT vox_private.is_admin() AS is_admin)))
   with check ((((id = ( SELECT auth.uid() AS uid)) AND (deleted_at IS NULL)) OR ( SELECT vox_private.is_admin() AS is_admin)));
+alter table vox_private.feed_slots enable row level security;
 alter table vox_private.migrations enable row level security;
 
 -- Grants ----------------------------------------------------------------------------------------------------------------------------------

@@ -141,7 +141,7 @@ public sealed class AnswersTests(TestCluster cluster)
         using var nobody = api.As(null);
         var ready = (await nobody.GetAsync("/ready")).ShouldBe(200);
         ready["checks"].EnumerateArray().Select(c => (c.GetProperty("name").GetString(), c.GetProperty("ok").GetBoolean()))
-            .ShouldBe([("database", true), ("migrations", true)]);
+            .ShouldBe([("database", true), ("migrations", true), ("feed", true)]);
 
         await using var empty = await Api.StartAsync(cluster, connectionString: await cluster.CreateEmptyDatabaseAsync());
         using var client = empty.As(null);
@@ -227,7 +227,9 @@ public sealed class AnswersTests(TestCluster cluster)
                 "post /v1/conversations/{id}/participants/{participant_id}/leave",
                 "post /v1/conversations/{id}/state",
                 "put /v1/conversations/{id}/state",
+                "get /v1/conversations/{id}/live",
                 "get /v1/conversations/{id}/turns",
+                "get /v1/feed",
                 "post /v1/conversations/{id}/turns",
                 "post /v1/livekit/calls",
                 "get /v1/livekit/calls/{id}/egress",
@@ -292,7 +294,7 @@ public sealed class AnswersTests(TestCluster cluster)
         turn.GetProperty("confidence").GetProperty("enum").EnumerateArray().Select(t => t.GetString()).ShouldBe(["LOW", "MEDIUM", "HIGH", null]);
         schemas.GetProperty("Conversation").GetProperty("properties").GetProperty("cost_usd").GetProperty("type").GetString().ShouldBe("string");
         document["tags"].EnumerateArray().Select(tag => tag.GetProperty("name").GetString())
-            .ShouldBe(["conversations", "turns", "participants", "functionCalls", "capture", "realtime", "livekit", "prices", "usage", "budgets", "alerts", "transcripts", "terms", "health", "ready"], ignoreOrder: true);
+            .ShouldBe(["conversations", "turns", "participants", "functionCalls", "capture", "realtime", "livekit", "prices", "usage", "budgets", "alerts", "transcripts", "terms", "feed", "health", "ready"], ignoreOrder: true);
         schemas.GetProperty("ErrorBody").GetProperty("properties").EnumerateObject().Select(p => p.Name).ShouldBe(["code", "message", "details", "hint"]);
         var text = document.Body.ToString();
         text.ShouldNotContain("rawText");

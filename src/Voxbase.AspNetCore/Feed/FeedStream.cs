@@ -1,0 +1,134 @@
+using System.Buffers;
+using System.IO.Pipelines;
+using System.Net.WebSockets;
+using System.Text;
+using Microsoft.AspNetCore.Http;
+
+namespace Voxbase.AspNetCore;
+
+/// <summary>How events go out: server-sent events, or messages of a WebSocket.</summary>
+internal abstract class FeedStream
+{
+    /// <summary>Puts an event, or another JSON object of its shape, into what is sent next.</summary>
+    /// <param name="type">The event's name.</param>
+    /// <param name="position">Where to go on from after it; null where the client should not.</param>
+    /// <param name="json">The object, without a line break; empty for the position alone.</param>
+    public abstract void Write(string type, FeedPosition? position, ReadOnlySpan<byte> json);
+
+    /// <summary>Sends what was put in.</summary>
+    public abstract Task FlushAsync(CancellationToken cancellationToken);
+
+    /// <summary>Tells that it still lives.</summary>
+    public abstract Task BeatAsync(CancellationToken cancellationToken);
+
+    /// <summary>Ends it, after an error or without.</summary>
+    public abstract Task CloseAsync(ErrorCode? error);
+}
+
+/// <summary>Server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html).</summary>
+internal sealed class ServerSentEvents : FeedStream
+{
+    private readonly PipeWriter output;
+
+    public ServerSentEvents(HttpContext context)
+    {
+        context.Response.ContentType = "text/event-stream";
+        context.Response.Headers.CacheControl = "no-store";
+        context.Response.Headers.XContentTypeOptions = "nosniff";
+        // Proxies of nginx's kind would hold it back.
+        context.Response.Headers["X-Accel-Buffering"] = "no";
+        output = context.Response.BodyWriter;
+    }
+
+    public override void Write(string type, FeedPosition? position, ReadOnlySpan<byte> json)
+    {
+        if (position is { } at)
+        {
+            output.Write("id: "u8);
+            Encoding.ASCII.GetBytes(at.ToString(), output);
+            output.Write("\n"u8);
+        }
+
+        if (!json.IsEmpty)
+        {
+            output.Write("event: "u8);
+            Encoding.ASCII.GetBytes(type, output);
+            output.Write("\ndata: "u8);
+            output.Write(json);
+            output.Write("\n"u8);
+        }
+
+        output.Write("\n"u8);
+    }
+
+    public override async Task FlushAsync(CancellationToken cancellationToken) => await output.FlushAsync(cancellationToken);
+
+    public override async Task BeatAsync(CancellationToken cancellationToken)
+    {
+        output.Write(":\n\n"u8);
+        await output.FlushAsync(cancellationToken);
+    }
+
+    public override Task CloseAsync(ErrorCode? error) => Task.CompletedTask;
+}
+
+/// <summary>One message a JSON object. What the client says is not read, but for the end.</summary>
+internal sealed class FeedSocket(WebSocket socket) : FeedStream
+{
+    private readonly List<byte[]> messages = [];
+
+    public override void Write(string type, FeedPosition? position, ReadOnlySpan<byte> json)
+    {
+        if (!json.IsEmpty)
+            messages.Add(json.ToArray());
+    }
+
+    public override async Task FlushAsync(CancellationToken cancellationToken)
+    {
+        foreach (var message in messages)
+            await socket.SendAsync(message, WebSocketMessageType.Text, endOfMessage: true, cancellationToken);
+        messages.Clear();
+    }
+
+    // The server's own keep-alive pings do.
+    public override Task BeatAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public override async Task CloseAsync(ErrorCode? error)
+    {
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(5));
+        try
+        {
+            if (socket.State is WebSocketState.Open or WebSocketState.CloseReceived)
+                await socket.CloseOutputAsync(StatusOf(error), error?.Code, patience.Token);
+        }
+        catch (Exception e) when (e is WebSocketException or OperationCanceledException or IOException)
+        {
+            // It is gone already.
+        }
+    }
+
+    // 4401 and its like, as HTTP's 401: https://datatracker.ietf.org/doc/html/rfc6455#section-7.4.2 leaves 4000 to 4999 to applications.
+    private static WebSocketCloseStatus StatusOf(ErrorCode? error) =>
+        error is null ? WebSocketCloseStatus.EndpointUnavailable : (WebSocketCloseStatus)(4000 + Responses.StatusOf(error));
+
+    /// <summary>Returns when the client has closed it or is gone.</summary>
+    public async Task WaitForEndAsync(CancellationToken cancellationToken)
+    {
+        var buffer = ArrayPool<byte>.Shared.Rent(256);
+        try
+        {
+            while (socket.State == WebSocketState.Open
+                && (await socket.ReceiveAsync(buffer.AsMemory(0, 256), cancellationToken)).MessageType != WebSocketMessageType.Close)
+            {
+            }
+        }
+        catch (Exception e) when (e is WebSocketException or OperationCanceledException or IOException)
+        {
+            // Gone without a word.
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
+    }
+}

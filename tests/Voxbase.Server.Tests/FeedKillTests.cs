@@ -1,0 +1,243 @@
+using System.Globalization;
+using System.Net.Http.Headers;
+using System.Text.Json;
+using Npgsql;
+using Voxbase.Testing;
+
+namespace Voxbase.Server.Tests;
+
+/// <summary>Server and database killed again and again while turns come and clients follow: each client ends with what was committed and it may see, in order, once.</summary>
+public sealed class FeedKillTests : IAsyncLifetime
+{
+    private const string Secret = "a secret for tests that is long enough";
+
+    // VOXBASE_FEED_KILLS=100 VOXBASE_FEED_CLIENTS=50 for a campaign.
+    private static readonly int Kills = Number("VOXBASE_FEED_KILLS", 4);
+    private static readonly int Clients = Number("VOXBASE_FEED_CLIENTS", 6);
+
+    private readonly Cli cli = new(Cli.NewHome());
+    private readonly TestCluster cluster = new();
+
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    public ValueTask InitializeAsync() => cluster.InitializeAsync();
+
+    public async ValueTask DisposeAsync()
+    {
+        await cluster.DisposeAsync();
+        if (Directory.Exists(cli.Home))
+            Directory.Delete(cli.Home, recursive: true);
+    }
+
+    [Fact]
+    public async Task Whoever_comes_back_has_missed_nothing_and_had_nothing_twice()
+    {
+        var seed = Environment.TickCount;
+        var random = new Random(seed);
+        await using var db = await cluster.CreateDatabaseAsync();
+        var calls = new List<(Caller Owner, Guid Id)>();
+        for (var i = 0; i < 3; i++)
+        {
+            var owner = await db.NewUserAsync();
+            calls.Add((owner, (await db.Conversations.StartAsync(owner, new NewConversation { Kind = ConversationKind.Call }, Cancel)).Id));
+        }
+
+        var up = await StartAsync(db);
+        try
+        {
+            using var over = new CancellationTokenSource();
+            var clients = Enumerable.Range(0, Clients).Select(i => new Client(() => up.Url, calls[i % calls.Count].Owner, calls[i % calls.Count].Id)).ToList();
+            var following = clients.Select(client => client.FollowAsync(over.Token)).ToList();
+            foreach (var client in clients)
+                await EventuallyAsync(() => client.Last is not null, "A client never became ready.");
+
+            using var enough = new CancellationTokenSource();
+            var writing = calls.Select(call => WriteAsync(db, call.Owner, call.Id, enough.Token)).ToList();
+            for (var kill = 0; kill < Kills; kill++)
+            {
+                // Between two deaths something comes to everybody.
+                var seen = clients.Select(client => client.Count).ToList();
+                await EventuallyAsync(() => clients.Index().All(client => client.Item.Count > seen[client.Index] + 5), "A client was not told of anything any more.");
+                await Task.Delay(random.Next(50), Cancel);
+                if (random.Next(2) == 0)
+                {
+                    await up.KillAsync();
+                    await up.DisposeAsync();
+                    up = await StartAsync(db);
+                }
+                else
+                {
+                    UpProcess.Signal(cluster.Postgres.ProcessId, "KILL");
+                    await cluster.Postgres.WaitForExitAsync(Cancel);
+                    await cluster.Postgres.EnsureRunningAsync(Cancel);
+                    NpgsqlConnection.ClearAllPools();
+                }
+            }
+
+            await enough.CancelAsync();
+            await Task.WhenAll(writing);
+            foreach (var (owner, id) in calls)
+                await AppendAsync(db, owner, id, "the end");
+            foreach (var client in clients)
+                await EventuallyAsync(() => client.IsAtTheEnd, $"A client did not come to the end (seed {seed}).");
+            await over.CancelAsync();
+            await Task.WhenAll(following);
+            foreach (var client in clients)
+            {
+                client.Faults.ShouldBeEmpty();
+                var committed = await TurnsAsync(db, client.Conversation);
+                client.Texts.ShouldBe(committed, $"seed {seed}");
+                committed.Count.ShouldBeGreaterThan(Kills * 5);
+            }
+        }
+        finally
+        {
+            await up.DisposeAsync();
+        }
+    }
+
+    private static int Number(string name, int otherwise) => int.Parse(Environment.GetEnvironmentVariable(name) ?? $"{otherwise}", CultureInfo.InvariantCulture);
+
+    private Task<UpProcess> StartAsync(TestDatabase db) => UpProcess.StartAsync(cli, [(ServerKeys.SecretVariable, Secret)], "--database", db.ConnectionString);
+
+    private static async Task WriteAsync(TestDatabase db, Caller owner, Guid id, CancellationToken enough)
+    {
+        for (var i = 0; !enough.IsCancellationRequested; i++)
+        {
+            await AppendAsync(db, owner, id, $"turn {i}");
+            await Task.Delay(5, Cancel);
+        }
+    }
+
+    // Written with the same id until it is there, as any client may.
+    private static async Task AppendAsync(TestDatabase db, Caller owner, Guid id, string text)
+    {
+        var turn = new NewTurn { Id = Guid.CreateVersion7(), Role = TurnRole.User, RawText = text };
+        while (true)
+        {
+            try
+            {
+                await db.Conversations.AppendAsync(owner, id, turn, Cancel);
+                return;
+            }
+            catch (VoxbaseException e) when (e.Error.Kind == ErrorKind.Unavailable)
+            {
+                await Task.Delay(20, Cancel);
+            }
+        }
+    }
+
+    private static async Task<List<string>> TurnsAsync(TestDatabase db, Guid id)
+    {
+        var texts = (string)(await db.ScalarAsync(
+            Caller.Service, $"select json_agg(raw_text order by sequence_number)::text from vox.turns where conversation_id = '{id}'"))!;
+        return JsonSerializer.Deserialize<List<string>>(texts)!;
+    }
+
+    private static async Task EventuallyAsync(Func<bool> condition, string otherwise)
+    {
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
+        patience.CancelAfter(TimeSpan.FromSeconds(120));
+        while (!condition())
+        {
+            patience.IsCancellationRequested.ShouldBeFalse(otherwise);
+            await Task.Delay(20, Cancel);
+        }
+    }
+
+    /// <summary>Follows one conversation as a browser would: connects again with the last id whenever it is cut off.</summary>
+    private sealed class Client(Func<string> url, Caller owner, Guid conversation)
+    {
+        private readonly List<string> texts = [];
+
+        public Guid Conversation => conversation;
+
+        public volatile string? Last;
+
+        public List<string> Faults { get; } = [];
+
+        public List<string> Texts
+        {
+            get
+            {
+                lock (texts)
+                    return [.. texts];
+            }
+        }
+
+        public int Count
+        {
+            get
+            {
+                lock (texts)
+                    return texts.Count;
+            }
+        }
+
+        public bool IsAtTheEnd => Texts is [.., "the end"];
+
+        public async Task FollowAsync(CancellationToken over)
+        {
+            using var tokens = new Tokens(new VoxbaseOptions { Tokens = { Secret = Secret } }, TimeProvider.System);
+            using var http = new HttpClient { Timeout = Timeout.InfiniteTimeSpan };
+            http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", tokens.Mint(owner.Role, owner.UserId));
+            while (!over.IsCancellationRequested)
+            {
+                try
+                {
+                    using var request = new HttpRequestMessage(HttpMethod.Get, $"{url()}/v1/feed?tables=turns&conversation={conversation}&events=insert");
+                    if (Last is { } last)
+                        request.Headers.Add("Last-Event-ID", last);
+                    using var response = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, over);
+                    if (response.IsSuccessStatusCode)
+                        await ReadAsync(response, over);
+                }
+                catch (Exception e) when (e is HttpRequestException or IOException || (e is OperationCanceledException && over.IsCancellationRequested))
+                {
+                    // Cut off.
+                }
+
+                await Task.Delay(50, CancellationToken.None);
+            }
+        }
+
+        private async Task ReadAsync(HttpResponseMessage response, CancellationToken over)
+        {
+            using var reader = new StreamReader(await response.Content.ReadAsStreamAsync(over));
+            var (id, data) = ((string?)null, (string?)null);
+            while (await reader.ReadLineAsync(over) is { } line)
+            {
+                if (line.StartsWith("id: ", StringComparison.Ordinal))
+                {
+                    id = line[4..];
+                }
+                else if (line.StartsWith("data: ", StringComparison.Ordinal))
+                {
+                    data = line[6..];
+                }
+                else if (line.Length == 0)
+                {
+                    // An event counts when it is whole, and not before.
+                    if (data is not null)
+                        Take(JsonElement.Parse(data));
+                    Last = id ?? Last;
+                    (id, data) = (null, null);
+                }
+            }
+        }
+
+        private void Take(JsonElement message)
+        {
+            switch (message.GetProperty("type").GetString())
+            {
+                case "change":
+                    lock (texts)
+                        texts.Add(message.GetProperty("record").GetProperty("raw_text").GetString()!);
+                    break;
+                case "resync":
+                    Faults.Add(message.ToString());
+                    break;
+            }
+        }
+    }
+}

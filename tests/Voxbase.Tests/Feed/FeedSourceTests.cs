@@ -1,0 +1,175 @@
+using Microsoft.Extensions.Logging.Abstractions;
+using Npgsql;
+using Voxbase.Data;
+using Voxbase.Testing;
+
+namespace Voxbase.Tests.Feeds;
+
+/// <summary>Slots: kept, taken over, given up and cleaned away.</summary>
+public sealed class FeedSourceTests(TestCluster cluster)
+{
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task A_server_that_starts_anew_goes_on_where_its_clients_were()
+    {
+        await using var db = await cluster.CreateDatabaseAsync();
+        var owner = await db.NewUserAsync();
+        var call = (await FeedTests.CallAsync(db, owner)).Id;
+        FeedPosition position;
+        await using (var feed = New(db))
+        {
+            await using var follower = await FeedFollower.StartAsync(feed, owner, "turns");
+            await FeedTests.AppendAsync(db, owner, call, [FeedTests.Said("one"), FeedTests.Said("two")]);
+            await follower.SeesAsync("two");
+            position = follower.Changes[0].Position;
+        }
+
+        await FeedTests.AppendAsync(db, owner, call, [FeedTests.Said("three")]);
+        await using (var feed = New(db))
+        {
+            await using var follower = await FeedFollower.StartAsync(feed, owner, new FeedRequest([new FeedEntry("vox", "turns")], position));
+            await FeedTests.AppendAsync(db, owner, call, [FeedTests.Said("four")]);
+            await follower.SeesAsync("four");
+            follower.Changes.Select(change => FeedFollower.Record(change).GetProperty("raw_text").GetString()).ShouldBe(["two", "three", "four"]);
+            follower.All.ShouldNotContain(each => each.Kind == FeedEventKind.Resync);
+        }
+
+        await db.DropSlotsAsync();
+    }
+
+    [Fact]
+    public async Task Two_servers_have_a_slot_each_and_a_position_of_one_does_for_the_other()
+    {
+        await using var db = await cluster.CreateDatabaseAsync();
+        var owner = await db.NewUserAsync();
+        var call = (await FeedTests.CallAsync(db, owner)).Id;
+        await using (var one = New(db, "one"))
+        await using (var two = New(db, "Two.2"))
+        {
+            await using var first = await FeedFollower.StartAsync(one, owner, "turns");
+            await using (await FeedFollower.StartAsync(two, owner, "turns"))
+            {
+                one.Health.Slot.ShouldNotBe(two.Health.Slot);
+                await FeedTests.AppendAsync(db, owner, call, [FeedTests.Said("a"), FeedTests.Said("b")]);
+                await first.SeesAsync("\"b\"");
+            }
+
+            await using var second = await FeedFollower.StartAsync(two, owner, new FeedRequest([new FeedEntry("vox", "turns")], first.Changes[0].Position));
+            await FeedTests.AppendAsync(db, owner, call, [FeedTests.Said("c")]);
+            await second.SeesAsync("\"c\"");
+            second.Changes.Count.ShouldBe(2);
+        }
+
+        await db.DropSlotsAsync();
+    }
+
+    [Fact]
+    public async Task A_slot_that_is_gone_is_made_anew_and_everybody_is_told_to_read_anew()
+    {
+        await using var db = await cluster.CreateDatabaseAsync();
+        var owner = await db.NewUserAsync();
+        var call = (await FeedTests.CallAsync(db, owner)).Id;
+        await using (var feed = New(db))
+        {
+            await using var follower = await FeedFollower.StartAsync(feed, owner, "turns");
+            // The walsender is ended and its slot dropped, again until nobody was quicker.
+            while (!follower.All.Exists(each => each.Kind == FeedEventKind.Resync))
+            {
+                await FeedTests.OwnAsync(db, "select pg_terminate_backend(active_pid) from pg_replication_slots where database = current_database() and active_pid is not null");
+                try
+                {
+                    await FeedTests.OwnAsync(db, "select pg_drop_replication_slot(slot_name) from pg_replication_slots where database = current_database() and not active");
+                }
+                catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.ObjectInUse)
+                {
+                    // It is back already.
+                }
+
+                await Task.Delay(20, Cancel);
+            }
+
+            await FeedTests.AppendAsync(db, owner, call, [FeedTests.Said("after")]);
+            await follower.SeesAsync("after");
+        }
+
+        await db.DropSlotsAsync();
+    }
+
+    [Fact]
+    public async Task The_slot_of_a_server_that_is_gone_for_long_is_dropped_and_no_other()
+    {
+        await using var db = await cluster.CreateDatabaseAsync();
+        await using (var dead = New(db, "dead"))
+            await (await FeedFollower.StartAsync(dead, Caller.Service, "turns")).DisposeAsync();
+        await using (var late = New(db, "late"))
+            await (await FeedFollower.StartAsync(late, Caller.Service, "turns")).DisposeAsync();
+        await FeedTests.OwnAsync(db, "update vox_private.feed_slots set seen_at = now() - interval '2 days' where server_name = 'dead'");
+        await using (var living = New(db, "living"))
+        {
+            await using var follower = await FeedFollower.StartAsync(living, Caller.Service, "turns");
+            using var patience = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
+            patience.CancelAfter(TimeSpan.FromSeconds(60));
+            while (await SlotsAsync(db) is var slots && slots.Exists(slot => slot.EndsWith("dead", StringComparison.Ordinal)))
+                await Task.Delay(20, patience.Token);
+            (await SlotsAsync(db)).Select(slot => slot.Split('_')[^1]).ShouldBe(["late", "living"]);
+        }
+
+        await db.DropSlotsAsync();
+    }
+
+    [Fact]
+    public async Task A_login_that_may_not_replicate_is_told_what_to_set_and_all_else_runs()
+    {
+        await using var db = await cluster.CreateDatabaseAsync();
+        var role = "plain_" + Guid.NewGuid().ToString("n")[..8];
+        await FeedTests.OwnAsync(db, $"create role {role} login password 'x'; grant authenticated, service_role, anon to {role}");
+        var connection = new NpgsqlConnectionStringBuilder(db.ConnectionString) { Username = role, Password = "x" }.ConnectionString;
+        await using var database = new Database(connection);
+        await using var feed = new Feed(database, new VoxbaseOptions { Database = connection }, TimeProvider.System, NullLogger<Feed>.Instance);
+        await using var follower = FeedFollower.Begin(feed, Caller.Service, new FeedRequest([new FeedEntry("vox", "turns")]));
+        await follower.Ended;
+        follower.All.ShouldHaveSingleItem().Error!.Code.ShouldBe("feed_off");
+        feed.Health.State.ShouldBe(FeedState.Off);
+        feed.Health.Reason.ShouldNotBeNull().ShouldContain($"alter role \"{role}\" replication");
+        Should.Throw<VoxbaseException>(() => feed.Subscribe(Caller.Service, new FeedRequest([new FeedEntry("vox", "turns")]))).Code.ShouldBe("feed_off");
+    }
+
+    [Fact]
+    public void A_slots_name_is_one_for_each_server_and_short()
+    {
+        FeedSource.SlotOf("voxbase_1_", "web-1", 1).ShouldNotBe(FeedSource.SlotOf("voxbase_1_", "web_1", 1));
+        FeedSource.SlotOf("voxbase_1_", "web", 2).ShouldBe("voxbase_1_web_2");
+        FeedSource.SlotOf("voxbase_4294967295_", new string('x', 200), 8).Length.ShouldBeLessThanOrEqualTo(63);
+    }
+
+    [Fact]
+    public async Task Every_table_that_users_read_is_published_but_for_those_named()
+    {
+        await using var db = await cluster.CreateDatabaseAsync();
+        await using var follower = await FeedFollower.StartAsync(db.Feed, Caller.Service, "turns");
+        var missing = await db.ScalarAsync(
+            Caller.Service,
+            """
+            select coalesce(string_agg(c.relname, ' ' order by c.relname), '') from pg_class c
+            where c.relnamespace = 'vox'::regnamespace and c.relkind in ('r', 'p') and not c.relispartition
+              and has_table_privilege('authenticated', c.oid, 'select')
+              and not exists (select from pg_publication_tables t where t.pubname = 'voxbase_feed' and t.tablename = c.relname)
+            """);
+        missing.ShouldBe("alert_deliveries alert_endpoints audit_log provider_events usage_folds usage_rollups");
+    }
+
+    private static Feed New(TestDatabase db, string server = "test")
+    {
+        var options = new VoxbaseOptions { Database = db.ConnectionString };
+        options.Feed.ServerName = server;
+        return new Feed(db.Database, options, TimeProvider.System, NullLogger<Feed>.Instance);
+    }
+
+    private static async Task<List<string>> SlotsAsync(TestDatabase db)
+    {
+        var names = (string)(await db.ScalarAsync(
+            Caller.Service, "select coalesce(string_agg(slot_name, ' ' order by slot_name), '') from pg_replication_slots where database = current_database()"))!;
+        return [.. names.Split(' ', StringSplitOptions.RemoveEmptyEntries)];
+    }
+}

@@ -4,6 +4,7 @@ using Microsoft.Extensions.Hosting;
 using Voxbase.Capture;
 using Voxbase.Data;
 using Voxbase.LiveKit;
+using Voxbase.Realtime;
 using Voxbase.Sideband;
 
 namespace Voxbase;
@@ -50,6 +51,9 @@ public static class VoxbaseServices
         services.AddSingleton<Sidebands>();
         services.AddSingleton<IncomingCalls>();
         services.AddLiveKit();
+        services.AddSingleton<Channels>();
+        services.AddSingleton<ChannelAccess>();
+        services.AddSingleton<ChannelMessages>();
         services.AddHostedService<MigrationAtStart>();
         services.AddHostedService<PartitionsJob>();
         services.AddHostedService<RecoveryJob>();
@@ -60,6 +64,7 @@ public static class VoxbaseServices
         services.AddHostedService<PriceCheckJob>();
         services.AddHostedService<LiveKitInboxJob>();
         services.AddHostedService<LiveKitReconcilerJob>();
+        services.AddHostedService<MessageDaysJob>();
         return services;
     }
 

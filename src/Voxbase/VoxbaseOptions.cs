@@ -47,6 +47,9 @@ public sealed class VoxbaseOptions
     /// <summary>Channels: broadcast, presence and changes of tables over the Supabase Realtime protocol.</summary>
     public ChannelsOptions Channels { get; } = new();
 
+    /// <summary>How changes reach who follows them.</summary>
+    public FeedOptions Feed { get; } = new();
+
     /// <exception cref="OptionsValidationException">Something is out of its range; the message names all that is.</exception>
     internal VoxbaseOptions Validated()
     {
@@ -62,6 +65,7 @@ public sealed class VoxbaseOptions
         Alerts.Validate(faults.Add);
         LiveKit.Validate(faults.Add);
         Channels.Validate(faults.Add);
+        Feed.Validate(faults.Add);
         return faults.Count == 0 ? this : throw new OptionsValidationException(nameof(VoxbaseOptions), typeof(VoxbaseOptions), faults);
     }
 }

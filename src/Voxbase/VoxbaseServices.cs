@@ -50,6 +50,7 @@ public static class VoxbaseServices
         services.AddSingleton<ToolAnswers>();
         services.AddSingleton<Sidebands>();
         services.AddSingleton<IncomingCalls>();
+        services.AddSingleton<Feed>();
         services.AddLiveKit();
         services.AddSingleton<Channels>();
         services.AddSingleton<ChannelAccess>();

@@ -54,7 +54,9 @@ public static class VoxbaseServices
         services.AddLiveKit();
         services.AddSingleton<Channels>();
         services.AddSingleton<ChannelAccess>();
+        services.AddSingleton<LiveCalls>();
         services.AddSingleton<ChannelMessages>();
+        services.AddSingleton<DatabaseBroadcasts>();
         services.AddHostedService<MigrationAtStart>();
         services.AddHostedService<PartitionsJob>();
         services.AddHostedService<RecoveryJob>();

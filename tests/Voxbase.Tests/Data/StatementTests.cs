@@ -3,6 +3,7 @@ using Npgsql;
 using Voxbase.Capture;
 using Voxbase.Data;
 using Voxbase.LiveKit;
+using Voxbase.Realtime;
 using Voxbase.Testing;
 
 namespace Voxbase.Tests.Data;
@@ -32,6 +33,8 @@ public sealed class StatementTests(TestCluster cluster)
         [typeof(LiveKitInbox)] = [Caller.ServiceRole],
         [typeof(LiveKitRows)] = [Caller.ServiceRole],
         [typeof(LiveKitReconciler)] = [Caller.ServiceRole],
+        [typeof(ChannelAccess)] = [Caller.ServiceRole],
+        [typeof(ChannelMessages)] = [Caller.ServiceRole],
         [typeof(Migrator)] = [Login],
         [typeof(SchemaDump)] = [Login],
         [typeof(EmbeddedPostgres)] = [Login],

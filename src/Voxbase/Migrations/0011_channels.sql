@@ -208,6 +208,31 @@ comment on function vox_private.channel_access(text, text, jsonb, text) is 'What
 revoke execute on function vox_private.channel_access(text, text, jsonb, text) from public;
 grant execute on function vox_private.channel_access(text, text, jsonb, text) to service_role;
 
+-- The feed tells of rows inserted here, on servers where channels are used. Says whether it does: a table of another's is that owner's to publish.
+create function vox_private.publish_messages() returns boolean
+language plpgsql security definer set search_path = '' as
+$$
+begin
+  perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('voxbase.feed_setup', 0));
+  if not exists (select from pg_catalog.pg_publication where pubname = 'voxbase_feed') then
+    create publication voxbase_feed with (publish = 'insert, update, delete', publish_via_partition_root = true);
+  end if;
+  if not exists (
+    select from pg_catalog.pg_publication_rel r
+    join pg_catalog.pg_publication p on p.oid = r.prpubid
+    where r.prrelid = 'realtime.messages'::pg_catalog.regclass and p.pubname = 'voxbase_feed'
+  ) then
+    alter publication voxbase_feed add table realtime.messages;
+  end if;
+  return true;
+exception when insufficient_privilege then
+  return false;
+end
+$$;
+comment on function vox_private.publish_messages() is 'Adds realtime.messages to the feed''s publication; true when it is in it.';
+revoke execute on function vox_private.publish_messages() from public;
+grant execute on function vox_private.publish_messages() to service_role;
+
 -- 4. Days --------------------------------------------------------------------------------------------------------------------------
 
 -- A partition for today and the days ahead, none for days that are over. Where a day's messages are in the default partition already, the day

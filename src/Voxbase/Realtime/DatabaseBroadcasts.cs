@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
+using Voxbase.Data;
 
 namespace Voxbase.Realtime;
 
@@ -8,8 +9,13 @@ namespace Voxbase.Realtime;
 /// Broadcasts from the database: rows inserted into <c>realtime.messages</c>, by <c>realtime.send</c> or otherwise, go to everyone in their channel once they are
 /// committed. They come over the feed, on every server, from the first channel that is joined there on.
 /// </summary>
-public sealed class DatabaseBroadcasts(Feed feed, Channels channels, TimeProvider time, ILogger<DatabaseBroadcasts>? logger = null) : IAsyncDisposable
+public sealed class DatabaseBroadcasts(Database database, Feed feed, Channels channels, TimeProvider time, ILogger<DatabaseBroadcasts>? logger = null) : IAsyncDisposable
 {
+    internal const string PublishSql =
+        """
+        select vox_private.publish_messages()
+        """;
+
     private static readonly TimeSpan Retry = TimeSpan.FromSeconds(2);
 
     private readonly ILogger logger = logger ?? (ILogger)NullLogger.Instance;
@@ -48,6 +54,8 @@ public sealed class DatabaseBroadcasts(Feed feed, Channels channels, TimeProvide
         {
             try
             {
+                await database.RunAsync(
+                    Caller.Service, [new Statement(PublishSql)], static async (results, ct) => await results.ReadAsync(ct) && results.GetBoolean(0), over.Token);
                 await using var subscription = feed.Subscribe(Caller.Service, request);
                 await foreach (var happened in subscription.WithCancellation(over.Token))
                 {

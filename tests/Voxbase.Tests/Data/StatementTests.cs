@@ -35,6 +35,7 @@ public sealed class StatementTests(TestCluster cluster)
         [typeof(LiveKitReconciler)] = [Caller.ServiceRole],
         [typeof(ChannelAccess)] = [Caller.ServiceRole],
         [typeof(ChannelMessages)] = [Caller.ServiceRole],
+        [typeof(DatabaseBroadcasts)] = [Caller.ServiceRole],
         [typeof(Migrator)] = [Login],
         [typeof(SchemaDump)] = [Login],
         [typeof(EmbeddedPostgres)] = [Login],

@@ -1044,6 +1044,33 @@ end
 $function$;
 revoke execute on function vox_private.price_changed() from public;
 
+CREATE OR REPLACE FUNCTION vox_private.publish_messages()
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('voxbase.feed_setup', 0));
+  if not exists (select from pg_catalog.pg_publication where pubname = 'voxbase_feed') then
+    create publication voxbase_feed with (publish = 'insert, update, delete', publish_via_partition_root = true);
+  end if;
+  if not exists (
+    select from pg_catalog.pg_publication_rel r
+    join pg_catalog.pg_publication p on p.oid = r.prpubid
+    where r.prrelid = 'realtime.messages'::pg_catalog.regclass and p.pubname = 'voxbase_feed'
+  ) then
+    alter publication voxbase_feed add table realtime.messages;
+  end if;
+  return true;
+exception when insufficient_privilege then
+  return false;
+end
+$function$;
+comment on function vox_private.publish_messages() is 'Adds realtime.messages to the feed''s publication; true when it is in it.';
+revoke execute on function vox_private.publish_messages() from public;
+grant execute on function vox_private.publish_messages() to service_role;
+
 CREATE OR REPLACE FUNCTION vox_private.recordings_owner_changed()
  RETURNS trigger
  LANGUAGE plpgsql

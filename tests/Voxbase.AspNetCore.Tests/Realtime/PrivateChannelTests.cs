@@ -249,6 +249,49 @@ public sealed class PrivateChannelTests(TestCluster cluster)
         (await db.ScalarAsync(Caller.Service, "select bool_and(relrowsecurity) from pg_class where relnamespace = 'realtime'::regnamespace and relkind in ('r', 'p')")).ShouldBe(true);
     }
 
+    [Fact]
+    public async Task A_schema_that_supabase_made_is_used_as_it_is()
+    {
+        var connectionString = await cluster.CreateEmptyDatabaseAsync();
+        await using (var superuser = new NpgsqlConnection(cluster.SuperuserConnectionStringOf(new NpgsqlConnectionStringBuilder(connectionString).Database!)))
+        {
+            await superuser.OpenAsync(Cancel);
+            // Another's, without the binary payload of later versions, and open to the roles.
+            await using var make = new NpgsqlCommand(
+                """
+                create schema realtime;
+                grant usage on schema realtime to voxbase, anon, authenticated, service_role;
+                create table realtime.messages (
+                  topic text not null, extension text not null, payload jsonb, event text, private boolean default false,
+                  updated_at timestamp not null default now(), inserted_at timestamp not null default now(), id uuid not null default gen_random_uuid(),
+                  primary key (id, inserted_at)
+                ) partition by range (inserted_at);
+                create table realtime.messages_all partition of realtime.messages default;
+                alter table realtime.messages enable row level security;
+                grant select, insert on realtime.messages to anon, authenticated, service_role;
+                create policy theirs on realtime.messages to service_role using (true) with check (true);
+                create policy blue on realtime.messages for select to authenticated using (topic = 'blue');
+                create function realtime.topic() returns text language sql stable as $$ select nullif(current_setting('realtime.topic', true), '')::text $$;
+                create function realtime.send(payload jsonb, event text, topic text, private boolean default true) returns void language sql as $$ select $$;
+                create function realtime.broadcast_changes(topic_name text, event_name text, operation text, table_name text, table_schema text, new record, old record, level text default 'ROW')
+                  returns void language plpgsql as $$ begin end $$;
+                """, superuser);
+            await make.ExecuteNonQueryAsync(Cancel);
+        }
+
+        await using var db = new TestDatabase(connectionString);
+        await new Migrator(db.Database).ApplyAsync(Cancel);
+        await new Migrator(db.Database).ApplyAsync(Cancel);
+        (await db.ScalarAsync(Caller.Service, "select count(*) from pg_policies where schemaname = 'realtime'")).ShouldBe(2L);
+        var access = new ChannelAccess(db.Database);
+        var user = await db.NewUserAsync();
+        (await access.AskAsync(user, "blue", "{}", Cancel)).ShouldBe(new ChannelRights(true, false, true, false));
+        (await access.AskAsync(user, "red", "{}", Cancel)).ShouldBe(default);
+        (await access.AskAsync(Caller.Service, "red", "{}", Cancel)).ShouldBe(ChannelRights.All);
+        (await new ChannelMessages(db.Database, db.Options, db.Time).RunOnceAsync(Cancel)).ShouldBe(0);
+        (await db.ScalarAsync(Caller.Service, "select count(*) from realtime.messages")).ShouldBe(0L);
+    }
+
     private static async Task<long> CountAsync(Api api) => (long)(await api.Database.ScalarAsync(Caller.Service, "select count(*) from realtime.messages"))!;
 
     internal static async Task ExecuteAsync(Api api, string sql)

@@ -7,6 +7,7 @@ using Microsoft.Extensions.Logging;
 using Voxbase.Capture;
 using Voxbase.Data;
 using Voxbase.LiveKit;
+using Voxbase.Realtime;
 using Voxbase.Sideband;
 
 namespace Voxbase.AspNetCore;
@@ -21,7 +22,7 @@ public static class VoxbaseEndpoints
     public static IServiceCollection AddVoxbaseHttp(this IServiceCollection services) => ApiDescription.Add(services);
 
     /// <summary>
-    /// Maps <c>/v1/…</c>, <c>/observability/…</c> (LiveKit's agents), <c>/health</c>, <c>/ready</c> and <c>/openapi.json</c>. Callers are known by their tokens
+    /// Maps <c>/v1/…</c>, <c>/realtime/v1/…</c> (Supabase Realtime), <c>/observability/…</c> (LiveKit's agents), <c>/health</c>, <c>/ready</c> and <c>/openapi.json</c>. Callers are known by their tokens
     /// (<see cref="VoxbaseOptions.Tokens"/>); no other authentication of the application is asked.
     /// </summary>
     /// <exception cref="InvalidOperationException"><c>AddVoxbase</c> or <c>AddVoxbaseHttp</c> was not called.</exception>
@@ -41,6 +42,12 @@ public static class VoxbaseEndpoints
             services.GetRequiredService<RealtimeSessions>(), services.GetRequiredService<Conversations>(), services.GetRequiredService<CallAdmission>(),
             services.GetRequiredService<RunningCalls>(), services.GetRequiredService<LiveRecorders>(), options, services.GetService<IChatClient>(),
             services.GetRequiredService<IHostApplicationLifetime>(), services.GetRequiredService<TimeProvider>(), logger).Map(routes);
+        new ChannelEndpoints(
+            new ChannelParts(
+                services.GetRequiredService<Channels>(), services.GetRequiredService<ChannelAccess>(), services.GetRequiredService<ChannelMessages>(),
+                services.GetRequiredService<DatabaseBroadcasts>(), new ChannelTokens(services.GetRequiredService<Tokens>(), services.GetRequiredService<TimeProvider>()),
+                services.GetRequiredService<Feed>(), options.Channels, services.GetRequiredService<TimeProvider>(), logger),
+            services.GetRequiredService<IHostApplicationLifetime>()).Map(routes);
         new SidebandEndpoints(services.GetRequiredService<IncomingCalls>(), services.GetRequiredService<Sidebands>()).Map(routes);
         new BudgetEndpoints(services.GetRequiredService<Budgets>()).Map(routes);
         new AlertEndpoints(services.GetRequiredService<Alerts>()).Map(routes);

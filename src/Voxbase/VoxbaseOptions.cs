@@ -49,6 +49,9 @@ public sealed class VoxbaseOptions
 
     /// <summary>How transcripts are cleaned as they come.</summary>
     public TranscriptsOptions Transcripts { get; } = new();
+    /// <summary>Channels: broadcast, presence and changes of tables over the Supabase Realtime protocol.</summary>
+    public ChannelsOptions Channels { get; } = new();
+
     /// <summary>How changes reach who follows them.</summary>
     public FeedOptions Feed { get; } = new();
 
@@ -68,6 +71,7 @@ public sealed class VoxbaseOptions
         LlmCleaning.Validate(faults.Add);
         LiveKit.Validate(faults.Add);
         Transcripts.Validate(faults.Add);
+        Channels.Validate(faults.Add);
         Feed.Validate(faults.Add);
         return faults.Count == 0 ? this : throw new OptionsValidationException(nameof(VoxbaseOptions), typeof(VoxbaseOptions), faults);
     }

@@ -6,6 +6,7 @@ using Voxbase.Capture;
 using Voxbase.Cleaning;
 using Voxbase.Data;
 using Voxbase.LiveKit;
+using Voxbase.Realtime;
 using Voxbase.Sideband;
 
 namespace Voxbase;
@@ -61,6 +62,11 @@ public static class VoxbaseServices
         services.AddSingleton<Feed>();
         services.AddSingleton<LiveConversations>();
         services.AddLiveKit();
+        services.AddSingleton<Channels>();
+        services.AddSingleton<ChannelAccess>();
+        services.AddSingleton<LiveCalls>();
+        services.AddSingleton<ChannelMessages>();
+        services.AddSingleton<DatabaseBroadcasts>();
         services.AddHostedService<MigrationAtStart>();
         services.AddHostedService<PartitionsJob>();
         // Before usage is folded: what a crash left behind is seen while it is still marked.
@@ -74,6 +80,7 @@ public static class VoxbaseServices
         services.AddHostedService<PriceCheckJob>();
         services.AddHostedService<LiveKitInboxJob>();
         services.AddHostedService<LiveKitReconcilerJob>();
+        services.AddHostedService<MessageDaysJob>();
         return services;
     }
 

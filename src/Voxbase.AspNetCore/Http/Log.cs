@@ -13,4 +13,10 @@ internal static partial class Log
 
     [LoggerMessage(Level = LogLevel.Information, Message = "The relayed call of {Conversation} ended with {Reason} after {Events} events")]
     public static partial void Relayed(ILogger logger, Guid conversation, string reason, long events);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "A client of channels was cut off: more than {Bytes} bytes waited for it")]
+    public static partial void ClientTooSlow(ILogger logger, int bytes);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "A channel failed ({Fault})")]
+    public static partial void ChannelFailed(ILogger logger, string fault);
 }

@@ -112,6 +112,15 @@ internal sealed class VoxbaseRoutes(IEndpointRouteBuilder endpoints, Tokens toke
             return Add(HttpMethods.Get, sockets.Build(), operation);
         }
 
+        /// <summary>A WebSocket for everybody: the handler asks who it is, and accepts it.</summary>
+        public RoutePath GetOpenSocket(RequestDelegate handler)
+        {
+            var sockets = routes.endpoints.CreateApplicationBuilder();
+            sockets.UseWebSockets();
+            sockets.Run(routes.Catching(handler));
+            return Add(HttpMethods.Get, sockets.Build(), operation: null);
+        }
+
         public RoutePath Delete(Func<Request, Task> handler, Operation operation) => Add(HttpMethods.Delete, routes.Authenticating(handler), operation);
 
         /// <summary>For everybody, without a token.</summary>

@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Text.Json;
+using Voxbase.Realtime;
 
 namespace Voxbase.Capture;
 
@@ -25,6 +26,7 @@ public sealed class LiveRecorder
 
     private readonly LiveRecorders owner;
     private readonly Conversation conversation;
+    private readonly ChannelTopic topic;
     private readonly Spool spool;
     private readonly bool isRecovery;
     private readonly int openedAtMs;
@@ -54,6 +56,7 @@ public sealed class LiveRecorder
     internal LiveRecorder(LiveRecorders owner, Conversation conversation, Spool spool, CaptureSession? session, bool isRecovery)
     {
         (this.owner, this.conversation, this.spool, this.session, this.isRecovery) = (owner, conversation, spool, session, isRecovery);
+        topic = ChannelTopic.Of(conversation.Id);
         isNamed = conversation.SessionId is not null;
         isEnded = isRecovery;
         openedAt = owner.Time.GetTimestamp();
@@ -93,6 +96,8 @@ public sealed class LiveRecorder
             return false;
         Interlocked.Increment(ref events);
         owner.Counted(1);
+        if (fromServer && isText)
+            owner.Live?.Pass(topic, frame.Span);
         Wake();
         return true;
     }

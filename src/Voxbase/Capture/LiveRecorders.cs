@@ -3,6 +3,7 @@ using System.Diagnostics.Metrics;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
+using Voxbase.Realtime;
 
 namespace Voxbase.Capture;
 
@@ -22,8 +23,9 @@ public sealed class LiveRecorders : IAsyncDisposable
     /// <summary>Use <c>services.AddVoxbase(…)</c>.</summary>
     public LiveRecorders(
         Captures captures, Conversations conversations, CallAdmission admission, VoxbaseOptions options, TimeProvider time,
-        ILogger<LiveRecorders>? logger = null)
+        ILogger<LiveRecorders>? logger = null, LiveCalls? live = null)
     {
+        Live = live;
         (Captures, this.conversations, Admission, Options, Time) = (captures, conversations, admission, options.Recording, time);
         Logger = logger ?? NullLogger<LiveRecorders>.Instance;
         Writing = new SemaphoreSlim(Options.Writers);
@@ -42,6 +44,9 @@ public sealed class LiveRecorders : IAsyncDisposable
     internal Captures Captures { get; }
 
     internal CallAdmission Admission { get; }
+
+    /// <summary>Who is told what is being said, or null.</summary>
+    internal LiveCalls? Live { get; }
 
     internal RecordingOptions Options { get; }
 

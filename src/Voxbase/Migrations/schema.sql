@@ -377,6 +377,54 @@ end
 $function$;
 revoke execute on function vox_private.budget_window_changing() from public;
 
+CREATE OR REPLACE FUNCTION vox_private.channel_access(topic text, role text, claims jsonb, headers text, OUT broadcast_read boolean, OUT broadcast_write boolean, OUT presence_read boolean, OUT presence_write boolean)
+ RETURNS record
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  probes uuid[] := array[pg_catalog.gen_random_uuid(), pg_catalog.gen_random_uuid()];
+begin
+  begin
+    insert into realtime.messages (id, topic, extension)
+    values (probes[1], channel_access.topic, 'broadcast'), (probes[2], channel_access.topic, 'presence');
+    perform pg_catalog.set_config('realtime.topic', channel_access.topic, true),
+      pg_catalog.set_config('request.jwt.claims', channel_access.claims::text, true),
+      pg_catalog.set_config('request.jwt.claim.sub', coalesce(channel_access.claims ->> 'sub', ''), true),
+      pg_catalog.set_config('request.jwt.claim.role', channel_access.role, true),
+      pg_catalog.set_config('request.headers', channel_access.headers, true),
+      pg_catalog.set_config('role', channel_access.role, true);
+    begin
+      select coalesce(pg_catalog.bool_or(m.id = probes[1]), false), coalesce(pg_catalog.bool_or(m.id = probes[2]), false)
+      into broadcast_read, presence_read
+      from realtime.messages m
+      where m.id = any (probes) and m.inserted_at >= (pg_catalog.now() at time zone 'utc') - interval '1 minute';
+    exception when others then
+      broadcast_read := false;
+      presence_read := false;
+    end;
+    begin
+      insert into realtime.messages (topic, extension) values (channel_access.topic, 'broadcast');
+      broadcast_write := true;
+    exception when others then
+      broadcast_write := false;
+    end;
+    begin
+      insert into realtime.messages (topic, extension) values (channel_access.topic, 'presence');
+      presence_write := true;
+    exception when others then
+      presence_write := false;
+    end;
+    raise exception 'undo' using errcode = 'VX001';
+  exception when sqlstate 'VX001' then
+    null;
+  end;
+end
+$function$;
+comment on function vox_private.channel_access(text,text,jsonb,text) is 'What the policies of realtime.messages allow a caller in a private channel. Leaves nothing behind.';
+revoke execute on function vox_private.channel_access(text,text,jsonb,text) from public;
+grant execute on function vox_private.channel_access(text,text,jsonb,text) to service_role;
+
 CREATE OR REPLACE FUNCTION vox_private.charges_added()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -653,6 +701,18 @@ begin
 end
 $function$;
 revoke execute on function vox_private.conversation_moving() from public;
+
+CREATE OR REPLACE FUNCTION vox_private.conversation_of_topic(topic text)
+ RETURNS uuid
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE STRICT
+ SET search_path TO ''
+AS $function$
+  select case when topic ~ '^conversation:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$' then pg_catalog.substr(topic, 14)::uuid end
+$function$;
+comment on function vox_private.conversation_of_topic(text) is 'The conversation whose channel conversation:<id> is, or null for another topic.';
+revoke execute on function vox_private.conversation_of_topic(text) from public;
+grant execute on function vox_private.conversation_of_topic(text) to authenticated, service_role;
 
 CREATE OR REPLACE FUNCTION vox_private.conversation_owner_changed()
  RETURNS trigger
@@ -1032,6 +1092,8 @@ grant execute on function vox_private.is_admin() to authenticated, service_role,
 
 CREATE OR REPLACE FUNCTION vox_private.key_terms_starting()
  RETURNS trigger
+CREATE OR REPLACE FUNCTION vox_private.keep_message_days(days_back integer, days_ahead integer)
+ RETURNS integer
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO ''
@@ -1047,6 +1109,44 @@ begin
 end
 $function$;
 revoke execute on function vox_private.key_terms_starting() from public;
+declare
+  today date := (pg_catalog.now() at time zone 'utc')::date;
+  day date;
+  partition text;
+  changed integer := 0;
+begin
+  if not pg_catalog.pg_has_role((select c.relowner from pg_catalog.pg_class c where c.oid = 'realtime.messages'::regclass), 'usage') then
+    return 0;
+  end if;
+  perform pg_catalog.pg_advisory_xact_lock(7246130011);
+  for offset_days in 0..days_ahead loop
+    day := today + offset_days;
+    partition := 'messages_' || pg_catalog.to_char(day, 'YYYY_MM_DD');
+    continue when pg_catalog.to_regclass('realtime.' || partition) is not null;
+    if pg_catalog.to_regclass('realtime.messages_default') is not null then
+      continue when exists (select from realtime.messages_default m where m.inserted_at >= day and m.inserted_at < day + 1);
+    end if;
+    execute pg_catalog.format('create table realtime.%I partition of realtime.messages for values from (%L) to (%L)', partition, day, day + 1);
+    execute pg_catalog.format('alter table realtime.%I enable row level security', partition);
+    changed := changed + 1;
+  end loop;
+  for partition in
+    select c.relname from pg_catalog.pg_inherits i join pg_catalog.pg_class c on c.oid = i.inhrelid
+    where i.inhparent = 'realtime.messages'::regclass and c.relname ~ '^messages_\d{4}_\d{2}_\d{2}$'
+      and pg_catalog.to_date(pg_catalog.right(c.relname, 10), 'YYYY_MM_DD') < today - days_back
+  loop
+    execute pg_catalog.format('drop table realtime.%I', partition);
+    changed := changed + 1;
+  end loop;
+  if pg_catalog.to_regclass('realtime.messages_default') is not null then
+    delete from realtime.messages_default m where m.inserted_at < today - days_back;
+  end if;
+  return changed;
+end
+$function$;
+comment on function vox_private.keep_message_days(integer,integer) is 'Makes the partitions of realtime.messages ahead of time and drops those of days that are over; returns how many.';
+revoke execute on function vox_private.keep_message_days(integer,integer) from public;
+grant execute on function vox_private.keep_message_days(integer,integer) to service_role;
 
 CREATE OR REPLACE FUNCTION vox_private.month_of(moment timestamp with time zone, time_zone text, first_day integer)
  RETURNS date
@@ -1108,6 +1208,33 @@ begin
 end
 $function$;
 revoke execute on function vox_private.price_changed() from public;
+
+CREATE OR REPLACE FUNCTION vox_private.publish_messages()
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('voxbase.feed_setup', 0));
+  if not exists (select from pg_catalog.pg_publication where pubname = 'voxbase_feed') then
+    create publication voxbase_feed with (publish = 'insert, update, delete', publish_via_partition_root = true);
+  end if;
+  if not exists (
+    select from pg_catalog.pg_publication_rel r
+    join pg_catalog.pg_publication p on p.oid = r.prpubid
+    where r.prrelid = 'realtime.messages'::pg_catalog.regclass and p.pubname = 'voxbase_feed'
+  ) then
+    alter publication voxbase_feed add table realtime.messages;
+  end if;
+  return true;
+exception when insufficient_privilege then
+  return false;
+end
+$function$;
+comment on function vox_private.publish_messages() is 'Adds realtime.messages to the feed''s publication; true when it is in it.';
+revoke execute on function vox_private.publish_messages() from public;
+grant execute on function vox_private.publish_messages() to service_role;
 
 CREATE OR REPLACE FUNCTION vox_private.recordings_owner_changed()
  RETURNS trigger

@@ -38,6 +38,7 @@ public sealed class SchemaDumpTests(TestCluster cluster)
             new NpgsqlConnectionStringBuilder(db.ConnectionString) { SearchPath = "vox, vox_private, auth" }.ConnectionString);
         (await DumpAsync(elsewhere)).ShouldBe(before);
         before.ShouldNotContain("_2021_05");
+        // The publication has its name of itself.
         before.Replace("voxbase_feed", "", StringComparison.Ordinal).ShouldNotContain("voxbase_");
     }
 

@@ -4,6 +4,7 @@ using Voxbase.Capture;
 using Voxbase.Cleaning;
 using Voxbase.Data;
 using Voxbase.LiveKit;
+using Voxbase.Realtime;
 using Voxbase.Testing;
 
 namespace Voxbase.Tests.Data;
@@ -38,6 +39,9 @@ public sealed class StatementTests(TestCluster cluster)
         [typeof(Feed)] = [Caller.ServiceRole],
         [typeof(FeedAuthorizer)] = [Caller.UserRole],
         [typeof(FeedAsker)] = [Login],
+        [typeof(ChannelAccess)] = [Caller.ServiceRole],
+        [typeof(ChannelMessages)] = [Caller.ServiceRole],
+        [typeof(DatabaseBroadcasts)] = [Caller.ServiceRole],
         [typeof(Migrator)] = [Login],
         [typeof(SchemaDump)] = [Login],
         [typeof(EmbeddedPostgres)] = [Login],

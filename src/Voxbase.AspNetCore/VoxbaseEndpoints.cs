@@ -5,6 +5,7 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Voxbase.Capture;
 using Voxbase.Data;
+using Voxbase.DataApi;
 using Voxbase.LiveKit;
 using Voxbase.Sideband;
 
@@ -20,7 +21,7 @@ public static class VoxbaseEndpoints
     public static IServiceCollection AddVoxbaseHttp(this IServiceCollection services) => ApiDescription.Add(services);
 
     /// <summary>
-    /// Maps <c>/v1/…</c>, <c>/observability/…</c> (LiveKit's agents), <c>/health</c>, <c>/ready</c> and <c>/openapi.json</c>. Callers are known by their tokens
+    /// Maps <c>/v1/…</c>, <c>/rest/v1/…</c> (the Data API), <c>/observability/…</c> (LiveKit's agents), <c>/health</c>, <c>/ready</c> and <c>/openapi.json</c>. Callers are known by their tokens
     /// (<see cref="VoxbaseOptions.Tokens"/>); no other authentication of the application is asked.
     /// </summary>
     /// <exception cref="InvalidOperationException"><c>AddVoxbase</c> or <c>AddVoxbaseHttp</c> was not called.</exception>
@@ -47,6 +48,8 @@ public static class VoxbaseEndpoints
             services.GetRequiredService<LiveKitCalls>(), services.GetRequiredService<LiveKitRooms>(), services.GetRequiredService<LiveKitWebhooks>(),
             services.GetRequiredService<LiveKitUploads>(), services.GetRequiredService<Tokens>()).Map(routes);
         new ObservabilityEndpoints(services.GetRequiredService<LiveKitUploads>(), options, logger).Map(routes);
+        if (options.DataApi.Enabled)
+            new DataApiEndpoints(services.GetRequiredService<RestApi>(), services.GetRequiredService<Tokens>(), MaxBodyBytes, logger).Map(routes);
         new HealthEndpoints(services.GetRequiredService<Migrator>()).Map(routes);
         ApiDescription.Map(routes, services);
         routes.Close();

@@ -44,6 +44,9 @@ public sealed class VoxbaseOptions
     /// <summary>Where LiveKit is and who we are there.</summary>
     public LiveKitOptions LiveKit { get; } = new();
 
+    /// <summary>The Data API: tables and functions for supabase-js and other clients of PostgREST.</summary>
+    public DataApiOptions DataApi { get; } = new();
+
     /// <exception cref="OptionsValidationException">Something is out of its range; the message names all that is.</exception>
     internal VoxbaseOptions Validated()
     {
@@ -58,6 +61,7 @@ public sealed class VoxbaseOptions
         Spending.Validate(faults.Add);
         Alerts.Validate(faults.Add);
         LiveKit.Validate(faults.Add);
+        DataApi.Validate(faults.Add);
         return faults.Count == 0 ? this : throw new OptionsValidationException(nameof(VoxbaseOptions), typeof(VoxbaseOptions), faults);
     }
 }

@@ -3,6 +3,7 @@ using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
 using Voxbase.Capture;
 using Voxbase.Data;
+using Voxbase.DataApi;
 using Voxbase.LiveKit;
 using Voxbase.Sideband;
 
@@ -23,7 +24,10 @@ public static class VoxbaseServices
         options.Validated();
         services.AddSingleton(options);
         services.TryAddSingleton(TimeProvider.System);
-        services.AddSingleton(_ => new Database(options.Database ?? throw DataErrors.ConnectionStringInvalid.With("VoxbaseOptions.Database is not set.")));
+        services.AddSingleton(_ => new Database(options.Database ?? throw DataErrors.ConnectionStringInvalid.With("VoxbaseOptions.Database is not set."))
+        {
+            MaxComposedConnections = options.DataApi.MaxConnections,
+        });
         services.AddSingleton<Migrator>();
         services.AddSingleton<Partitions>();
         services.AddSingleton<Conversations>();
@@ -49,6 +53,8 @@ public static class VoxbaseServices
         services.AddSingleton<ToolAnswers>();
         services.AddSingleton<Sidebands>();
         services.AddSingleton<IncomingCalls>();
+        services.AddSingleton<SchemaCaches>();
+        services.AddSingleton<RestApi>();
         services.AddLiveKit();
         services.AddHostedService<MigrationAtStart>();
         services.AddHostedService<PartitionsJob>();
@@ -58,6 +64,7 @@ public static class VoxbaseServices
         services.AddHostedService<AlertsJob>();
         services.AddHostedService<UsageFoldJob>();
         services.AddHostedService<PriceCheckJob>();
+        services.AddHostedService<SchemaCacheJob>();
         services.AddHostedService<LiveKitInboxJob>();
         services.AddHostedService<LiveKitReconcilerJob>();
         return services;

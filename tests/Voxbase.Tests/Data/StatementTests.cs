@@ -2,6 +2,7 @@ using System.Reflection;
 using Npgsql;
 using Voxbase.Capture;
 using Voxbase.Data;
+using Voxbase.DataApi;
 using Voxbase.LiveKit;
 using Voxbase.Testing;
 
@@ -32,6 +33,7 @@ public sealed class StatementTests(TestCluster cluster)
         [typeof(LiveKitInbox)] = [Caller.ServiceRole],
         [typeof(LiveKitRows)] = [Caller.ServiceRole],
         [typeof(LiveKitReconciler)] = [Caller.ServiceRole],
+        [typeof(SchemaCacheReader)] = [Login],
         [typeof(Migrator)] = [Login],
         [typeof(SchemaDump)] = [Login],
         [typeof(EmbeddedPostgres)] = [Login],

@@ -124,8 +124,7 @@ internal static class RestBench
         builder.Services.AddVoxbaseHttp();
         var app = builder.Build();
         app.MapVoxbase();
-        var source = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(environment.Raw.ConnectionString) { MaxPoolSize = 32, MaxAutoPrepare = 20, AutoPrepareMinUsages = 2 });
-        app.Lifetime.ApplicationStopped.Register(source.Dispose);
+        var source = environment.Raw;
         app.MapGet("/bare/one", context => BareAsync(context, source, OneRow, 77));
         app.MapGet("/bare/many", context => BareAsync(context, source, ManyRows, 100L));
         app.MapPost("/bare/insert", async context =>
@@ -141,6 +140,8 @@ internal static class RestBench
     {
         await using var connection = await source.OpenConnectionAsync();
         await using var command = new NpgsqlCommand(sql, connection) { Parameters = { new NpgsqlParameter<T> { TypedValue = value } } };
+        // Once for each connection; after that it is remembered.
+        await command.PrepareAsync();
         await using var rows = await command.ExecuteReaderAsync();
         await rows.ReadAsync();
         var text = Encoding.UTF8.GetBytes(rows.GetString(6));

@@ -86,6 +86,8 @@ public sealed class VoxbaseHost : IAsyncDisposable
             kestrel.Limits.MaxRequestBodySize = VoxbaseEndpoints.MaxBodyBytes;
             // A token may have 8 KB, and a request two of them.
             kestrel.Limits.MaxRequestHeadersTotalSize = 32 * 1024;
+            // The Data API's queries are part of the address; lists of ids make them long.
+            kestrel.Limits.MaxRequestLineSize = 64 * 1024;
             // HTTP/2 needs TLS, and that is the business of what stands in front.
             kestrel.Listen(options.Address, options.Port, listen => listen.Protocols = HttpProtocols.Http1);
         });

@@ -54,6 +54,8 @@ public sealed class VoxbaseOptions
 
     /// <summary>How changes reach who follows them.</summary>
     public FeedOptions Feed { get; } = new();
+    /// <summary>The Data API: tables and functions for supabase-js and other clients of PostgREST.</summary>
+    public DataApiOptions DataApi { get; } = new();
 
     /// <exception cref="OptionsValidationException">Something is out of its range; the message names all that is.</exception>
     internal VoxbaseOptions Validated()
@@ -73,6 +75,7 @@ public sealed class VoxbaseOptions
         Transcripts.Validate(faults.Add);
         Channels.Validate(faults.Add);
         Feed.Validate(faults.Add);
+        DataApi.Validate(faults.Add);
         return faults.Count == 0 ? this : throw new OptionsValidationException(nameof(VoxbaseOptions), typeof(VoxbaseOptions), faults);
     }
 }

@@ -5,6 +5,7 @@ using Microsoft.Extensions.Hosting;
 using Voxbase.Capture;
 using Voxbase.Cleaning;
 using Voxbase.Data;
+using Voxbase.DataApi;
 using Voxbase.LiveKit;
 using Voxbase.Realtime;
 using Voxbase.Sideband;
@@ -26,7 +27,10 @@ public static class VoxbaseServices
         options.Validated();
         services.AddSingleton(options);
         services.TryAddSingleton(TimeProvider.System);
-        services.AddSingleton(_ => new Database(options.Database ?? throw DataErrors.ConnectionStringInvalid.With("VoxbaseOptions.Database is not set.")));
+        services.AddSingleton(_ => new Database(options.Database ?? throw DataErrors.ConnectionStringInvalid.With("VoxbaseOptions.Database is not set."))
+        {
+            MaxComposedConnections = options.DataApi.MaxConnections,
+        });
         services.AddSingleton<Migrator>();
         services.AddSingleton<Partitions>();
         services.AddSingleton<CleaningQueue>();
@@ -61,6 +65,8 @@ public static class VoxbaseServices
         services.AddSingleton<TranscriptCleaning>();
         services.AddSingleton<Feed>();
         services.AddSingleton<LiveConversations>();
+        services.AddSingleton<SchemaCaches>();
+        services.AddSingleton<RestApi>();
         services.AddLiveKit();
         services.AddSingleton<Channels>();
         services.AddSingleton<ChannelAccess>();
@@ -78,6 +84,7 @@ public static class VoxbaseServices
         services.AddHostedService<AlertsJob>();
         services.AddHostedService<UsageFoldJob>();
         services.AddHostedService<PriceCheckJob>();
+        services.AddHostedService<SchemaCacheJob>();
         services.AddHostedService<LiveKitInboxJob>();
         services.AddHostedService<LiveKitReconcilerJob>();
         services.AddHostedService<MessageDaysJob>();

@@ -112,6 +112,9 @@ public sealed partial class LayeringTests
             "src/Voxbase/Data/Database.cs",
             "src/Voxbase/Data/Migrator.cs",
             "src/Voxbase/Data/SchemaDump.cs",
+            // The catalogs, and listening for their changes.
+            "src/Voxbase/DataApi/SchemaCacheReader.cs",
+            "src/Voxbase/DataApi/SchemaCaches.cs",
             // Reads where the write-ahead log is.
             "src/Voxbase/Feed/Feed.cs",
             // Asks policies under each subscriber's own role and claims.

@@ -21,6 +21,9 @@ internal sealed class VoxbaseRoutes(IEndpointRouteBuilder endpoints, Tokens toke
         return path;
     }
 
+    /// <summary>Every method of a path and of those below it, for a handler that answers for whatever goes wrong itself.</summary>
+    public void MapAll(string pattern, RequestDelegate handler) => endpoints.Map(pattern, handler);
+
     /// <summary>After everything is mapped: every path's other methods, and every other path below /v1.</summary>
     public void Close()
     {

@@ -17,7 +17,7 @@ internal static class KeysCommand
             var keys = ServerKeys.ReadOrCreate(settings.Home, settings.Voxbase.Tokens);
             var shown = parsed.GetValue(secret) ? keys.Secret : null;
             if (parsed.GetValue(shell.Json))
-                Output.WriteJson(new { Anon = keys.AnonKey, ServiceRole = keys.ServiceRoleKey, JwtSecret = shown });
+                Output.WriteJson(new { Anon = keys.AnonKey, ServiceRole = keys.ServiceRoleKey, Publishable = keys.PublishableKey, Secret = keys.SecretKey, JwtSecret = shown });
             else
                 Write(shell.Output, keys, shown);
         });

@@ -26,11 +26,22 @@ public sealed class Database : IAsyncDisposable
 
     private const int MostAttempts = 4;
 
+    // What a client composed: its plan depends on the values, its order on nothing but what it says, and its errors are told in full.
+    internal const string ComposedSql =
+        """
+        select set_config('search_path', $1, true), set_config('request.method', $2, true), set_config('request.path', $3, true),
+          set_config('request.headers', $4, true), set_config('request.cookies', $5, true), set_config('request.jwt.claims', $6, true),
+          set_config('vox.caller', $7, true), set_config('transaction_read_only', $8, true)
+        """;
+
+    private const string ComposedRoleText = ComposedSql + ", set_config('role', $9, true)";
+
     // PostgreSQL makes a plan for one role's policies and throws it away when another role comes with the same statement. So each
     // role has a statement text of its own.
     private readonly ConcurrentDictionary<(string Sql, string Role), string> texts = new();
     private readonly NpgsqlDataSource source;
     private readonly string connectionString;
+    private readonly Lazy<NpgsqlDataSource> composed;
 
     /// <summary>
     /// A database at <paramref name="connectionString"/> (Npgsql's keywords). Its login must be a member of the roles anon,
@@ -69,7 +80,17 @@ public sealed class Database : IAsyncDisposable
                     await command.ExecuteNonQueryAsync();
                 })
             .Build();
+        composed = new Lazy<NpgsqlDataSource>(() => new NpgsqlDataSourceBuilder(
+            new NpgsqlConnectionStringBuilder(settings.ConnectionString)
+            {
+                IncludeErrorDetail = true,
+                MaxPoolSize = MaxComposedConnections,
+                MinPoolSize = 0,
+            }.ConnectionString).Build());
     }
+
+    /// <summary>The most connections that composed statements have at once; read when the first of them comes.</summary>
+    internal int MaxComposedConnections { get; set; } = 20;
 
     /// <summary>The host and database it speaks to, without credentials.</summary>
     public string Target
@@ -232,8 +253,92 @@ public sealed class Database : IAsyncDisposable
         }
     }
 
+    /// <summary>
+    /// Runs statements that a client composed, as a caller, in one transaction, and in one round trip unless <see cref="Composed.Decides"/>
+    /// or an isolation is asked. <paramref name="read"/> starts at the first statement's result, with columns in their order, and says
+    /// whether to commit. Errors of PostgreSQL come as they are.
+    /// </summary>
+    internal async Task<T> RunComposedAsync<T>(
+        Caller caller, Composed work, Func<NpgsqlDataReader, CancellationToken, Task<(T Value, bool Commits)>> read, CancellationToken cancellationToken)
+    {
+        await using var connection = await composed.Value.OpenConnectionAsync(cancellationToken);
+        try
+        {
+            await using var transaction = work.Isolation is { } isolation ? await connection.BeginTransactionAsync(isolation, cancellationToken)
+                : work.Decides ? await connection.BeginTransactionAsync(cancellationToken)
+                : null;
+            var (value, commits) = await ReadComposedAsync(connection, caller, work, read, cancellationToken);
+            if (transaction is not null && commits)
+                await transaction.CommitAsync(cancellationToken);
+            else if (transaction is not null)
+                await transaction.RollbackAsync(cancellationToken);
+            return value;
+        }
+        catch (PostgresException e) when (IsDataException(e))
+        {
+            await ForgetPreparedAsync(connection);
+            throw;
+        }
+    }
+
     /// <inheritdoc/>
-    public ValueTask DisposeAsync() => source.DisposeAsync();
+    public async ValueTask DisposeAsync()
+    {
+        if (composed.IsValueCreated)
+            await composed.Value.DisposeAsync();
+        await source.DisposeAsync();
+    }
+
+    private static async Task<(T Value, bool Commits)> ReadComposedAsync<T>(
+        NpgsqlConnection connection, Caller caller, Composed work, Func<NpgsqlDataReader, CancellationToken, Task<(T Value, bool Commits)>> read,
+        CancellationToken cancellationToken)
+    {
+        await using var batch = new NpgsqlBatch(connection) { BatchCommands = { Identity(caller, work) } };
+        foreach (var statement in work.Statements)
+        {
+            var command = new NpgsqlBatchCommand(statement.Sql);
+            foreach (var parameter in statement.Parameters)
+                command.Parameters.Add(parameter);
+            batch.BatchCommands.Add(command);
+        }
+
+        await using var results = await batch.ExecuteReaderAsync(System.Data.CommandBehavior.SequentialAccess, cancellationToken);
+        await results.NextResultAsync(cancellationToken);
+        var result = await read(results, cancellationToken);
+        // A statement that fails does so when its result is read, and what is deferred fails at the end.
+        while (await results.NextResultAsync(cancellationToken))
+        {
+        }
+
+        return result;
+    }
+
+    // The role last: what a role may not set itself, its settings may still bring.
+    private static NpgsqlBatchCommand Identity(Caller caller, Composed work)
+    {
+        var command = new NpgsqlBatchCommand
+        {
+            Parameters =
+            {
+                Parameter.Text(work.SearchPath), Parameter.Text(work.Method), Parameter.Text(work.Path), Parameter.Text(work.Headers),
+                Parameter.Text(work.Cookies), Parameter.Text(caller.Claims), Parameter.Text(caller.Key), Parameter.Text(work.IsReadOnly ? "on" : "off"),
+            },
+        };
+        var place = command.Parameters.Count;
+        var text = work.Settings.Count == 0 ? ComposedRoleText : ComposedSql;
+        foreach (var (name, value) in work.Settings)
+        {
+            command.Parameters.Add(Parameter.Text(name));
+            command.Parameters.Add(Parameter.Text(value));
+            text += $", set_config(${++place}, ${++place}, true)";
+        }
+
+        if (work.Settings.Count > 0)
+            text += $", set_config('role', ${++place}, true)";
+        command.Parameters.Add(Parameter.Text(caller.Role));
+        command.CommandText = text;
+        return command;
+    }
 
     private static bool IsDataException(PostgresException e) => e.SqlState.StartsWith("22", StringComparison.Ordinal);
 
@@ -271,6 +376,32 @@ public sealed class Database : IAsyncDisposable
         foreach (var parameter in statement.Parameters)
             command.Parameters.Add(parameter);
         batch.BatchCommands.Add(command);
+    }
+
+    /// <summary>What a client composed, and under which settings it runs.</summary>
+    internal sealed class Composed
+    {
+        public required IReadOnlyList<Statement> Statements { get; init; }
+
+        public required string SearchPath { get; init; }
+
+        public required string Method { get; init; }
+
+        public required string Path { get; init; }
+
+        public required string Headers { get; init; }
+
+        public required string Cookies { get; init; }
+
+        public bool IsReadOnly { get; init; }
+
+        /// <summary>Settings beyond these, of the role, of a function or of the request.</summary>
+        public IReadOnlyList<KeyValuePair<string, string>> Settings { get; init; } = [];
+
+        public System.Data.IsolationLevel? Isolation { get; init; }
+
+        /// <summary>Whether only the result tells if the transaction may commit.</summary>
+        public bool Decides { get; init; }
     }
 
     /// <summary>An open transaction of one caller. Statements without results are kept back and sent with the next that has one.</summary>

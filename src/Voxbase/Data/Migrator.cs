@@ -101,6 +101,9 @@ public sealed class Migrator
         {
             while (await ApplyNextAsync(connection, cancellationToken) is { } name)
                 applied.Add(name);
+            // Whoever serves the schema, in this process or another, reads it anew.
+            if (applied.Count > 0)
+                await ExecuteAsync(connection, "notify pgrst, 'reload schema'", cancellationToken);
         }
         finally
         {

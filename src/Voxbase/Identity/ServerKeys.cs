@@ -26,6 +26,8 @@ public sealed class ServerKeys
         var signing = new TokensOptions { Secret = secret, Audience = options?.Audience, Issuer = options?.Issuer };
         AnonKey = Key(Caller.AnonymousRole);
         ServiceRoleKey = Key(Caller.ServiceRole);
+        var opaque = new ApiKeys(secret);
+        (PublishableKey, SecretKey) = (opaque.Publishable, opaque.Secret);
 
         string Key(string role) =>
             Tokens.Mint(signing, role, userId: null, email: null, issuedAt, issuedAt.AddYears(10) - issuedAt, extraClaims: null);
@@ -39,6 +41,12 @@ public sealed class ServerKeys
 
     /// <summary>A token of the role <c>service_role</c>, good for ten years. It passes every policy: for servers only.</summary>
     public string ServiceRoleKey { get; }
+
+    /// <summary>The same as <see cref="AnonKey"/> in the short form that Supabase's clients know: <c>sb_publishable_…</c>.</summary>
+    public string PublishableKey { get; }
+
+    /// <summary>The same as <see cref="ServiceRoleKey"/> in the short form that Supabase's clients know: <c>sb_secret_…</c>. For servers only.</summary>
+    public string SecretKey { get; }
 
     /// <summary>
     /// The keys of this installation. The secret is that of <c>VOXBASE_JWT_SECRET</c>; else that of <c>keys.json</c> in the home, made at

@@ -36,6 +36,7 @@ public sealed class Tokens : IDisposable
     private readonly byte[]? secret;
     private readonly JsonWebKeys? keys;
     private readonly RememberedCallers remembered;
+    private readonly ApiKeys? apiKeys;
 
     /// <summary>Use <c>services.AddVoxbase(…)</c>.</summary>
     public Tokens(VoxbaseOptions options, TimeProvider time)
@@ -49,6 +50,7 @@ public sealed class Tokens : IDisposable
         secret = options.Secret is null ? null : Encoding.UTF8.GetBytes(options.Secret);
         keys = options.Jwks is null ? null : new JsonWebKeys(options, time);
         remembered = new RememberedCallers(options.RememberedTokens);
+        apiKeys = options.Secret is null ? null : new ApiKeys(options.Secret);
     }
 
     /// <summary>
@@ -64,6 +66,8 @@ public sealed class Tokens : IDisposable
             throw TokenErrors.Missing.With("There is no token.");
         if (token.Length > MaxLength)
             throw TokenErrors.Invalid.With($"The token is longer than {MaxLength} characters.");
+        if (token.StartsWith(ApiKeys.Prefix, StringComparison.Ordinal))
+            return ValueTask.FromResult(apiKeys?.Find(token) ?? throw TokenErrors.Invalid.With("The key is not one of this server."));
         var hash = TokenHash.Of(token);
         return remembered.Find(hash, time.GetUtcNow()) is { } caller
             ? ValueTask.FromResult(caller)

@@ -3,6 +3,7 @@ using Npgsql;
 using Voxbase.Capture;
 using Voxbase.Cleaning;
 using Voxbase.Data;
+using Voxbase.DataApi;
 using Voxbase.LiveKit;
 using Voxbase.Realtime;
 using Voxbase.Testing;
@@ -42,6 +43,7 @@ public sealed class StatementTests(TestCluster cluster)
         [typeof(ChannelAccess)] = [Caller.ServiceRole],
         [typeof(ChannelMessages)] = [Caller.ServiceRole],
         [typeof(DatabaseBroadcasts)] = [Caller.ServiceRole],
+        [typeof(SchemaCacheReader)] = [Login],
         [typeof(Migrator)] = [Login],
         [typeof(SchemaDump)] = [Login],
         [typeof(EmbeddedPostgres)] = [Login],

@@ -152,7 +152,7 @@ public sealed class PolicyMatrixTests(TestCluster cluster)
         """;
 
     // $1 the conversation, $2 its owner. Each statement is one attempt; what it does is undone.
-    private static readonly Dictionary<(string Table, string Verb), string> Attempts = new()
+    internal static readonly Dictionary<(string Table, string Verb), string> Attempts = new()
     {
         [("users", "select")] = "select id from vox.users where id = $2 and $1 is not null",
         [("users", "insert")] = "insert into vox.users (email) select 'new@example.org' where ($1, $2) is not null",
@@ -412,7 +412,7 @@ public sealed class PolicyMatrixTests(TestCluster cluster)
         }
     }
 
-    private static async Task<Cast> CastAsync(TestDatabase db)
+    internal static async Task<Cast> CastAsync(TestDatabase db)
     {
         var (owner, participant) = (await db.NewUserAsync(), await db.NewUserAsync());
         var conversation = (await db.Conversations.StartAsync(owner, new NewConversation { Status = ConversationStatus.Active }, Cancel)).Id;
@@ -478,14 +478,14 @@ public sealed class PolicyMatrixTests(TestCluster cluster)
             },
             Cancel);
 
-    private static IEnumerable<(string Table, string Verb, IEnumerable<(string Role, string Outcome)> Expected)> Rows()
+    internal static IEnumerable<(string Table, string Verb, IEnumerable<(string Role, string Outcome)> Expected)> Rows()
     {
         var lines = Matrix.Split('\n', StringSplitOptions.RemoveEmptyEntries)
             .Select(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries)).ToList();
         return lines.Skip(1).Select(cells => (cells[0], cells[1], lines[0].Zip(cells).Skip(2)));
     }
 
-    private sealed record Cast(Guid Conversation, Caller Owner, Caller Participant, Caller Stranger, Caller Admin)
+    internal sealed record Cast(Guid Conversation, Caller Owner, Caller Participant, Caller Stranger, Caller Admin)
     {
         public Caller As(string role) => role switch
         {

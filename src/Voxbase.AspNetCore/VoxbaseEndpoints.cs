@@ -23,8 +23,8 @@ public static class VoxbaseEndpoints
     public static IServiceCollection AddVoxbaseHttp(this IServiceCollection services) => ApiDescription.Add(services);
 
     /// <summary>
-    /// Maps <c>/v1/…</c>, <c>/realtime/v1/…</c> (Supabase Realtime), <c>/observability/…</c> (LiveKit's agents), <c>/health</c>, <c>/ready</c> and <c>/openapi.json</c>. Callers are known by their tokens
-    /// Maps <c>/v1/…</c>, <c>/rest/v1/…</c> (the Data API), <c>/observability/…</c> (LiveKit's agents), <c>/health</c>, <c>/ready</c> and <c>/openapi.json</c>. Callers are known by their tokens
+    /// Maps <c>/v1/…</c>, <c>/rest/v1/…</c> (the Data API), <c>/realtime/v1/…</c> (Supabase Realtime), <c>/observability/…</c> (LiveKit's agents),
+    /// <c>/health</c>, <c>/ready</c> and <c>/openapi.json</c>. Callers are known by their tokens
     /// (<see cref="VoxbaseOptions.Tokens"/>); no other authentication of the application is asked.
     /// </summary>
     /// <exception cref="InvalidOperationException"><c>AddVoxbase</c> or <c>AddVoxbaseHttp</c> was not called.</exception>
@@ -65,7 +65,6 @@ public static class VoxbaseEndpoints
         new HealthEndpoints(services.GetRequiredService<Migrator>(), services.GetRequiredService<Feed>()).Map(routes);
         if (options.DataApi.Enabled)
             new DataApiEndpoints(services.GetRequiredService<RestApi>(), services.GetRequiredService<Tokens>(), MaxBodyBytes, logger).Map(routes);
-        new HealthEndpoints(services.GetRequiredService<Migrator>()).Map(routes);
         ApiDescription.Map(routes, services);
         routes.Close();
         return endpoints;

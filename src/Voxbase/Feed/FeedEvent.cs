@@ -69,7 +69,7 @@ public sealed class FeedEvent
     /// </summary>
     public ReadOnlyMemory<byte> Record { get; init; }
 
-    /// <summary>The old row's primary key as a JSON object, UTF-8: of a delete, and of an update that changed it; otherwise <c>{}</c>.</summary>
+    /// <summary>The old row's primary key as a JSON object, UTF-8, of an update and of a delete; <c>{}</c> on an insert.</summary>
     public ReadOnlyMemory<byte> OldRecord { get; init; }
 
     /// <summary>Columns left out of <see cref="Record"/> because the update did not touch them and they are stored apart (TOAST).</summary>

@@ -106,7 +106,8 @@ internal sealed class FeedView
             Change = change.Kind,
             Columns = Columns,
             Record = isDelete ? Empty : Row(change, change.Values, columns),
-            OldRecord = isDelete ? Row(change, change.Values, table.Key) : change.Old is { } old && KeyMoved(change, old) ? Row(change, old, table.Key) : Empty,
+            OldRecord = change.Kind == FeedChanges.Insert ? Empty
+                : Row(change, change.Kind == FeedChanges.Update && change.Old is { } old && KeyMoved(change, old) ? old : change.Values, table.Key),
             Unchanged = unchanged ?? [],
             TransactionId = change.Transaction.Id,
             RowKey = RowKeyOf(change),

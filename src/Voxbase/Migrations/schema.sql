@@ -1090,25 +1090,12 @@ $function$;
 revoke execute on function vox_private.is_admin() from public;
 grant execute on function vox_private.is_admin() to authenticated, service_role, vox_writer;
 
-CREATE OR REPLACE FUNCTION vox_private.key_terms_starting()
- RETURNS trigger
 CREATE OR REPLACE FUNCTION vox_private.keep_message_days(days_back integer, days_ahead integer)
  RETURNS integer
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO ''
 AS $function$
-begin
-  if new.conversation_id is not null then
-    select c.user_id into new.user_id from vox.conversations c where c.id = new.conversation_id;
-  end if;
-  if new.user_id = auth.uid() then
-    perform vox_private.ensure_current_user();
-  end if;
-  return new;
-end
-$function$;
-revoke execute on function vox_private.key_terms_starting() from public;
 declare
   today date := (pg_catalog.now() at time zone 'utc')::date;
   day date;
@@ -1147,6 +1134,24 @@ $function$;
 comment on function vox_private.keep_message_days(integer,integer) is 'Makes the partitions of realtime.messages ahead of time and drops those of days that are over; returns how many.';
 revoke execute on function vox_private.keep_message_days(integer,integer) from public;
 grant execute on function vox_private.keep_message_days(integer,integer) to service_role;
+
+CREATE OR REPLACE FUNCTION vox_private.key_terms_starting()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  if new.conversation_id is not null then
+    select c.user_id into new.user_id from vox.conversations c where c.id = new.conversation_id;
+  end if;
+  if new.user_id = auth.uid() then
+    perform vox_private.ensure_current_user();
+  end if;
+  return new;
+end
+$function$;
+revoke execute on function vox_private.key_terms_starting() from public;
 
 CREATE OR REPLACE FUNCTION vox_private.month_of(moment timestamp with time zone, time_zone text, first_day integer)
  RETURNS date

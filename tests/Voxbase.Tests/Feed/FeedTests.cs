@@ -39,7 +39,7 @@ public sealed class FeedTests(TestCluster cluster)
         followers["anon"].Changes.ShouldBeEmpty();
         var update = followers["owner"].Changes[1];
         FeedFollower.Record(update).GetProperty("cleaned_text").GetString().ShouldBe("Hello.");
-        update.OldRecord.Span.SequenceEqual("{}"u8).ShouldBeTrue();
+        FeedFollower.OldRecord(update).EnumerateObject().Select(column => column.Name).ShouldBe(["conversation_id", "id"]);
         (update.CommittedAt - DateTimeOffset.UtcNow).Duration().ShouldBeLessThan(TimeSpan.FromMinutes(5));
         foreach (var follower in followers.Values)
             await follower.DisposeAsync();

@@ -342,11 +342,13 @@ grant execute on function vox_private.audit_usage(uuid) to authenticated, servic
 
 CREATE OR REPLACE FUNCTION vox_private.budget_month(moment timestamp with time zone)
  RETURNS date
- LANGUAGE sql
+ LANGUAGE plpgsql
  STABLE PARALLEL SAFE STRICT
  SET search_path TO ''
 AS $function$
-  select vox_private.month_of(moment, w.time_zone, w.first_day) from vox.budget_window w
+begin
+  return (select vox_private.month_of(moment, w.time_zone, w.first_day) from vox.budget_window w);
+end
 $function$;
 revoke execute on function vox_private.budget_month(timestamp with time zone) from public;
 grant execute on function vox_private.budget_month(timestamp with time zone) to authenticated, service_role;
@@ -1155,11 +1157,13 @@ revoke execute on function vox_private.key_terms_starting() from public;
 
 CREATE OR REPLACE FUNCTION vox_private.month_of(moment timestamp with time zone, time_zone text, first_day integer)
  RETURNS date
- LANGUAGE sql
+ LANGUAGE plpgsql
  STABLE PARALLEL SAFE STRICT
  SET search_path TO ''
 AS $function$
-  select (date_trunc('month', (moment at time zone time_zone) - (first_day - 1) * interval '1 day'))::date + (first_day - 1)
+begin
+  return (date_trunc('month', (moment at time zone time_zone) - (first_day - 1) * interval '1 day'))::date + (first_day - 1);
+end
 $function$;
 comment on function vox_private.month_of(timestamp with time zone,text,integer) is 'The first day of the budget month that holds the moment.';
 revoke execute on function vox_private.month_of(timestamp with time zone,text,integer) from public;
@@ -2553,7 +2557,7 @@ create view vox.budget_positions with (security_invoker=true) as
  SELECT u.id AS user_id,
     u.email,
     u.tier,
-    ( SELECT vox_private.budget_month(now()) AS budget_month) AS month,
+    w.month,
         CASE
             WHEN b.override_until > now() THEN b.override_limit_usd
             ELSE COALESCE(b.limit_usd, t.limit_usd, 500::numeric)
@@ -2568,10 +2572,12 @@ create view vox.budget_positions with (security_invoker=true) as
     GREATEST(0::numeric, COALESCE(r.reserved_usd, 0::numeric) - COALESCE(l.held_usd, 0::numeric)) AS reserved_usd,
     COALESCE(s.tokens, 0::numeric) AS tokens,
     COALESCE(s.conversations, 0) AS conversations
-   FROM vox.users u
+   FROM ( SELECT vox_private.budget_month(now()) AS month
+         OFFSET 0) w
+     CROSS JOIN vox.users u
      LEFT JOIN vox.budgets b ON b.user_id = u.id
      LEFT JOIN vox.budgets t ON t.tier = u.tier
-     LEFT JOIN vox.monthly_spend s ON s.user_id = u.id AND s.month = (( SELECT vox_private.budget_month(now()) AS budget_month))
+     LEFT JOIN vox.monthly_spend s ON s.user_id = u.id AND s.month = w.month
      LEFT JOIN vox.reserved_spend r ON r.user_id = u.id
      LEFT JOIN LATERAL ( SELECT sum(reservations.held_usd) AS held_usd
            FROM vox.reservations

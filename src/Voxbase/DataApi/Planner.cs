@@ -289,7 +289,11 @@ internal sealed class Planner
             }
             else if (item is SelectRelation relation)
             {
-                node.Children.Add(Embed(node, relation));
+                var child = Embed(node, relation);
+                // A row has each name once.
+                if (node.Children.Exists(other => other.Output == child.Output))
+                    throw ApiFaults.DuplicateName(string.Create(CultureInfo.InvariantCulture, $"{node.Shape.Table?.Name.Name ?? node.Name}_{child.Output}_{child.Depth}"));
+                node.Children.Add(child);
             }
         }
 
@@ -465,7 +469,9 @@ internal sealed class Planner
         foreach (var (path, terms) in query.Orders)
         {
             var node = NodeAt(root, path);
-            node.Order = [.. terms.Select(term => Resolve(term, node))];
+            // Of two orders of the same rows the first counts.
+            if (node.Order.Count == 0)
+                node.Order = [.. terms.Select(term => Resolve(term, node))];
         }
 
         foreach (var (path, asked) in query.Ranges)

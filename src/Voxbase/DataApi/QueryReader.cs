@@ -48,7 +48,8 @@ internal static class QueryReader
     /// <exception cref="ApiException">PGRST100.</exception>
     public static ParsedQuery Read(string query, bool isCallByGet)
     {
-        var pairs = Pairs(query);
+        // A name without "=" says nothing.
+        var pairs = Pairs(query, onlyWithValue: true);
         string? select = null, columns = null, onConflict = null;
         foreach (var (name, value) in pairs)
         {
@@ -151,7 +152,7 @@ internal static class QueryReader
     /// <summary>A path of <c>rel.limit</c> without its last part.</summary>
     public static IReadOnlyList<string> RangePath(string path) => path.Length == 0 ? [] : Whole("tree path", path, 0, Path);
 
-    private static List<(string Name, string Value)> Pairs(string query)
+    private static List<(string Name, string Value)> Pairs(string query, bool onlyWithValue)
     {
         var pairs = new List<(string, string)>(4);
         foreach (var range in query.AsSpan().Split('&'))
@@ -160,7 +161,8 @@ internal static class QueryReader
             if (pair.IsEmpty)
                 continue;
             var equals = pair.IndexOf('=');
-            pairs.Add(equals < 0 ? (Decode(pair), "") : (Decode(pair[..equals]), Decode(pair[(equals + 1)..])));
+            if (equals >= 0 || !onlyWithValue)
+                pairs.Add(equals < 0 ? (Decode(pair), "") : (Decode(pair[..equals]), Decode(pair[(equals + 1)..])));
         }
 
         return pairs;
@@ -172,7 +174,7 @@ internal static class QueryReader
     /// <summary>The query with its parameters in the order of their names, as an answer names its own place.</summary>
     public static string Canonical(string query)
     {
-        var pairs = Pairs(query);
+        var pairs = Pairs(query, onlyWithValue: false);
         var text = new StringBuilder();
         foreach (var (name, value) in pairs.Count == 1 ? pairs : [.. pairs.OrderBy(pair => pair.Name, StringComparer.Ordinal)])
         {

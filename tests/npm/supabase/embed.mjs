@@ -126,6 +126,9 @@ await run({
   'the same one twice': async () =>
     assert.deepEqual(await good(db.from('riders').select('name, cheap:bikes(id), dear:bikes(id)').eq('name', 'ada').lt('cheap.price', 900).gt('dear.price', 900)),
       [{ name: 'ada', cheap: [{ id: 2 }], dear: [{ id: 1 }] }]),
+  'the same name twice': async () =>
+    bad(db.from('races').select('riders!races_winner_fkey(name), riders!races_loser_fkey(name)'), 400,
+      { code: '42712', message: 'table name "races_riders_1" specified more than once' }),
   'a target name where there is an alias': async () =>
     bad(db.from('riders').select('name, cheap:bikes(id)').eq('bikes.id', 1), 400,
       { code: 'PGRST108', hint: "Change 'bikes' to 'cheap' in filters, orders or limits." }),

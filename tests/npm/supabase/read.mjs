@@ -244,6 +244,10 @@ await run({
     assert.deepEqual((await raw('riders?and=(name.eq.ada,name.neq.bob))&select=name')).json, [{ name: 'ada' }])
     assert.deepEqual((await raw("riders?select=name,bikes(id)'&name=eq.dee")).json, [{ name: 'dee', bikes: [] }])
   },
+  'a name without a value says nothing, and of two orders the first counts': async () => {
+    assert.deepEqual((await raw('riders?state&select=name&order=name.desc&order=name.asc&limit=1')).json, [{ name: 'dee' }])
+    assert.equal((await raw('riders?state=&limit=1')).json.code, 'PGRST100')
+  },
   'a plan names its form in full': async () => {
     const answer = await raw('riders', { headers: { Accept: 'application/vnd.pgrst.plan+json; for="application/vnd.pgrst.object"; options=verbose' } })
     assert.equal(answer.headers.get('content-type'), 'application/vnd.pgrst.plan+json; for="application/vnd.pgrst.object+json"; options=verbose; charset=utf-8')

@@ -63,15 +63,19 @@ internal sealed class DataApiEndpoints(RestApi api, Tokens tokens, int maxBodyBy
     // A person's token goes before the key of the project, and without either it is nobody.
     private ValueTask<Caller> CallerAsync(HttpContext context)
     {
-        const string scheme = "Bearer ";
+        const string scheme = "Bearer";
         var (authorization, apikey) = (context.Request.Headers.Authorization, context.Request.Headers["apikey"]);
         if (authorization.Count > 1 || apikey.Count > 1)
             throw TokenErrors.Invalid.With("The request has more than one credential of a kind.");
-        if (authorization is [{ Length: > 0 } text] && text.StartsWith(scheme, StringComparison.OrdinalIgnoreCase))
+        if (authorization is [{ Length: > 0 } text] && text.StartsWith(scheme, StringComparison.OrdinalIgnoreCase)
+            && (text.Length == scheme.Length || text[scheme.Length] == ' '))
         {
             var token = text.AsSpan(scheme.Length).Trim(' ');
             if (token.IsEmpty)
                 throw ApiFaults.Unauthorized("PGRST301", "Empty JWT is sent in Authorization header");
+            // Keys of their own form have no parts.
+            if (!token.StartsWith("sb_", StringComparison.Ordinal) && token.Count('.') is not 2 and var dots)
+                throw ApiFaults.Unauthorized("PGRST301", $"Expected 3 parts in JWT; got {dots + 1}");
             return tokens.VerifyAsync(token, context.RequestAborted);
         }
 
@@ -87,7 +91,7 @@ internal sealed class DataApiEndpoints(RestApi api, Tokens tokens, int maxBodyBy
         {
             Method = method,
             Path = PathOf(request),
-            FullPath = request.Path.Value ?? "",
+            FullPath = BelowMount(request.Path.Value ?? ""),
             Query = request.QueryString.HasValue ? request.QueryString.Value![1..] : "",
             Accept = request.Headers.Accept.Count == 0 ? null : request.Headers.Accept.ToString(),
             Prefer = request.Headers["Prefer"],
@@ -98,6 +102,12 @@ internal sealed class DataApiEndpoints(RestApi api, Tokens tokens, int maxBodyBy
             Headers = Json(request.Headers),
             Cookies = request.Headers.Cookie.Count == 0 ? "{}" : Json(request.Cookies),
         };
+    }
+
+    private static string BelowMount(string path)
+    {
+        var mount = path.IndexOf(Mount, StringComparison.OrdinalIgnoreCase);
+        return mount < 0 ? path : path[(mount + Mount.Length)..];
     }
 
     private static string[] PathOf(HttpRequest request)
@@ -136,7 +146,7 @@ internal sealed class DataApiEndpoints(RestApi api, Tokens tokens, int maxBodyBy
 
     private ApiException TooLarge() => new("PGRST102", 413, $"The body is longer than {maxBodyBytes} bytes");
 
-    // Credentials stay out: a function that logs its headers shall not log keys.
+    // All but the cookies, which are a setting of their own. Functions and policies read the caller's credentials here; no log of ours does.
     private static string Json(IHeaderDictionary headers)
     {
         var buffer = new ArrayBufferWriter<byte>(512);
@@ -145,11 +155,8 @@ internal sealed class DataApiEndpoints(RestApi api, Tokens tokens, int maxBodyBy
             json.WriteStartObject();
             foreach (var (name, value) in headers)
             {
-                if (!name.Equals("Cookie", StringComparison.OrdinalIgnoreCase) && !name.Equals("Authorization", StringComparison.OrdinalIgnoreCase)
-                    && !name.Equals("apikey", StringComparison.OrdinalIgnoreCase))
-                {
+                if (!name.Equals("Cookie", StringComparison.OrdinalIgnoreCase))
                     json.WriteString(name.ToLowerInvariant(), value.ToString());
-                }
             }
 
             json.WriteEndObject();

@@ -92,6 +92,9 @@ internal static class ApiFaults
         hint: suggestion is null ? null : $"Perhaps you meant to reference the column \"{(table.Length == 0 ? "" : table + ".")}{suggestion}\".");
 
     /// <inheritdoc cref="UndefinedColumn"/>
+    public static ApiException DuplicateName(string name) => new("42712", 400, $"table name \"{name}\" specified more than once");
+
+    /// <inheritdoc cref="UndefinedColumn"/>
     public static ApiException UndefinedType(string type) => new("42704", 400, $"type \"{type}\" does not exist");
 
     public static ApiException Unauthorized(string code, string message, string? details = null) => new(code, 401, message, details)

@@ -9,7 +9,7 @@ internal sealed class ApiRequest
     /// <summary>Below the mount, decoded: empty, a table, or <c>rpc</c> and a function.</summary>
     public required IReadOnlyList<string> Path { get; init; }
 
-    /// <summary>Where it is mounted with the rest, for <c>request.path</c>.</summary>
+    /// <summary>Below the mount, as it was asked, for <c>request.path</c>.</summary>
     public required string FullPath { get; init; }
 
     /// <summary>Without the question mark.</summary>

@@ -87,14 +87,13 @@ internal sealed record MediaType(MediaKind Kind, string ContentType)
 
     private static MediaType? Plan(string format, List<string> parts)
     {
-        var (planned, named) = (Json, "");
+        var planned = Json;
         var options = new List<string>();
         foreach (var part in parts.Skip(1))
         {
             if (part.StartsWith("for=", StringComparison.OrdinalIgnoreCase))
             {
-                named = part["for=".Length..].Trim('"');
-                if (Find(named, mayPlan: false) is not { Kind: not MediaKind.OpenApi } known)
+                if (Find(part["for=".Length..].Trim('"'), mayPlan: false) is not { Kind: not MediaKind.OpenApi } known)
                     return null;
                 planned = known;
             }
@@ -108,7 +107,7 @@ internal sealed record MediaType(MediaKind Kind, string ContentType)
             }
         }
 
-        var shown = $"application/vnd.pgrst.plan+{format}; for=\"{(named.Length == 0 ? "application/json" : named)}\""
+        var shown = $"application/vnd.pgrst.plan+{format}; for=\"{planned.ContentType[..^Charset.Length]}\""
             + (options.Count == 0 ? "" : "; options=" + string.Join('|', options));
         return new MediaType(MediaKind.Plan, shown + Charset)
         {

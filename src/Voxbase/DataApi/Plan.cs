@@ -137,12 +137,16 @@ internal sealed class RowShape(string name, Table? table, IReadOnlySet<string>? 
             return new PlanField("*", [], "");
         if (Table?.Find(field.Name) is { } column)
             return new PlanField(field.Name, field.Path, column.NominalType);
-        if (Table is not null && Table.Computed.TryGetValue(field.Name, out var schemas) && schemas.Exists(path.Contains))
-            return new PlanField(field.Name, field.Path, "");
-        if (columns?.Contains(field.Name) == true)
+        if (Has(field.Name, path))
             return new PlanField(field.Name, field.Path, "");
         throw ApiFaults.UndefinedColumn(Name, field.Name, Suggest(field.Name));
     }
+
+    /// <summary>Whether there is a column of that name, a computed one too.</summary>
+    public bool Has(string name, IReadOnlyList<string> path) =>
+        Table?.Find(name) is not null
+        || (Table is not null && Table.Computed.TryGetValue(name, out var schemas) && schemas.Exists(path.Contains))
+        || columns?.Contains(name) == true;
 
     public bool IsComputed(string name) => Table is not null && name != "*" && Table.Find(name) is null;
 

@@ -83,13 +83,13 @@ internal sealed class Planner
         var columns = new List<Column>();
         foreach (var name in payload?.Keys.Distinct() ?? [])
             columns.Add(table.Find(name) ?? throw ApiFaults.ColumnOf(table.Name.Name, name));
+        if (operation == Operation.Upsert && !IsOfKey(table))
+            throw ApiFaults.PutFilters();
         var where = new List<Condition>();
         foreach (var each in query.Logic.Where(each => each.Path.Count == 0))
             where.Add(Resolve(each.Value, root));
         foreach (var each in query.Filters.Where(each => each.Path.Count == 0))
             where.Add(Resolve(each.Value, root));
-        if (operation == Operation.Upsert && !IsOfKey(table))
-            throw ApiFaults.PutFilters();
         var conflict = operation == Operation.Upsert ? table.PrimaryKey
             : operation == Operation.Insert && preferences.Resolution != Resolution.None ? query.OnConflict ?? table.PrimaryKey
             : [];
@@ -178,7 +178,7 @@ internal sealed class Planner
             return fitting[0];
         if (fitting.Count > 1)
         {
-            var all = fitting.Select(each =>
+            var all = fitting.OrderBy(each => each.Parameters.Count).ThenBy(Signature, StringComparer.Ordinal).Select(each =>
                 $"{each.Name}({string.Join(", ", each.Parameters.Select(parameter => $"{parameter.Name} => {parameter.Type}"))})");
             throw new ApiException(
                 "PGRST203", 300, $"Could not choose the best candidate function between: {string.Join(", ", all)}",
@@ -187,12 +187,12 @@ internal sealed class Planner
 
         throw NotFound(name, [.. keys.Order(StringComparer.Ordinal)], contentType, isPost, isBody, overloads);
 
+        static string Signature(Routine routine) => string.Join('\n', routine.Parameters.Select(parameter => parameter.Name + '\t' + parameter.Type));
+
         bool Fits(Routine routine)
         {
             if (routine.Parameters.Count == 0)
                 return keys.Count == 0 && !isBody;
-            if (routine.Parameters is [{ Name: "", IsRequired: true }])
-                return false;
             return routine.Parameters.All(parameter => !parameter.IsRequired || keys.Contains(parameter.Name))
                 && keys.All(key => routine.Parameters.Any(parameter => parameter.Name == key));
         }
@@ -273,22 +273,37 @@ internal sealed class Planner
     {
         foreach (var item in items)
         {
-            if (item is SelectField field)
+            if (item is SelectField field && IsRowCount(node, field))
+            {
+                // As the dialect has it without aggregates switched on: alone, for then nothing is grouped.
+                if (items.Count > 1 && !cache.Settings.Aggregates)
+                    throw ApiFaults.Aggregates();
+                node.Select.Add(new PlanSelect(new PlanField("*", [], ""), Aggregate.Count, TypeOf(field.Cast), null, field.Alias));
+            }
+            else if (item is SelectField column)
             {
                 node.Select.Add(new PlanSelect(
-                    node.Shape.Find(field.Field, searchPath), field.Aggregate, TypeOf(field.AggregateCast), TypeOf(field.Cast), field.Alias ?? LastKey(field)));
-                if (field.Aggregate != Aggregate.None && !cache.Settings.Aggregates)
+                    node.Shape.Find(column.Field, searchPath), column.Aggregate, TypeOf(column.AggregateCast), TypeOf(column.Cast), column.Alias ?? LastKey(column)));
+                if (column.Aggregate != Aggregate.None && !cache.Settings.Aggregates)
                     throw ApiFaults.Aggregates();
             }
             else if (item is SelectRelation relation)
             {
-                node.Children.Add(Embed(node, relation));
+                var child = Embed(node, relation);
+                // A row has each name once.
+                if (node.Children.Exists(other => other.Output == child.Output))
+                    throw ApiFaults.DuplicateName(string.Create(CultureInfo.InvariantCulture, $"{node.Shape.Table?.Name.Name ?? node.Name}_{child.Output}_{child.Depth}"));
+                node.Children.Add(child);
             }
         }
 
         if (node.Select.Count == 0 && node.Children.Count == 0 && !node.IsExplicitlyEmpty)
             node.Select.Add(new PlanSelect(new PlanField("*", [], ""), Aggregate.None, null, null, null));
     }
+
+    // "count" where nothing is called so.
+    private bool IsRowCount(ReadNode node, SelectField item) =>
+        item is { Field: { Name: "count", Path.Count: 0 }, Aggregate: Aggregate.None } && node.Shape.Table is not null && !node.Shape.Has("count", searchPath);
 
     private ReadNode Embed(ReadNode parent, SelectRelation item)
     {
@@ -373,7 +388,7 @@ internal sealed class Planner
                     ? (target == each.Target.Name && each.Cardinality == Cardinality.OneToMany)
                         || (target == own && each.Cardinality == Cardinality.ManyToOne)
                     : target == each.Target.Name && ((each.Cardinality == Cardinality.OneToMany && (hint == theirs || hint == each.Constraint))
-                        || (each.Cardinality == Cardinality.ManyToMany && hint == each.Junction!.Table.Name));
+                        || (each.Junction is { } between && (hint == between.Table.Name || hint == between.SourceConstraint)));
             }
 
             if (hint is null)
@@ -404,7 +419,7 @@ internal sealed class Planner
             suggestion);
     }
 
-    private static string Disambiguated(Relationship each) => $"'{each.Target.Name}!{each.Junction?.Table.Name ?? each.Constraint}'";
+    private static string Disambiguated(Relationship each) => $"'{each.Target.Name}!{(each.IsSelf ? each.Junction?.SourceConstraint : each.Junction?.Table.Name) ?? each.Constraint}'";
 
     private static KeyValuePair<string, string>[] Candidate(Relationship each)
     {
@@ -454,7 +469,9 @@ internal sealed class Planner
         foreach (var (path, terms) in query.Orders)
         {
             var node = NodeAt(root, path);
-            node.Order = [.. terms.Select(term => Resolve(term, node))];
+            // Of two orders of the same rows the first counts.
+            if (node.Order.Count == 0)
+                node.Order = [.. terms.Select(term => Resolve(term, node))];
         }
 
         foreach (var (path, asked) in query.Ranges)

@@ -38,8 +38,9 @@ internal static class PostgresFaults
             case "25006":
                 return 405;
             case "21000":
-                // A body that names the same key twice is the client's; a function that answers too many rows is the server's.
-                return isOurs || e.MessageText.EndsWith("requires a WHERE clause", StringComparison.Ordinal) ? 400 : 500;
+                // A body that names the same key twice is the client's; a function or view that answers too many rows is the server's.
+                return (isOurs && e.MessageText.StartsWith("ON CONFLICT", StringComparison.Ordinal))
+                    || e.MessageText.EndsWith("requires a WHERE clause", StringComparison.Ordinal) ? 400 : 500;
             case "22023" when e.MessageText.StartsWith("role", StringComparison.Ordinal) && e.MessageText.EndsWith("does not exist", StringComparison.Ordinal):
                 return 401;
             case "42501":
@@ -63,8 +64,8 @@ internal static class PostgresFaults
         {
             "08" or "53" => 503,
             "0L" or "0P" or "28" => 403,
-            // A statement too long or too deep was made so by its request.
-            "54" => isOurs ? 400 : 500,
+            // A statement too long or too deep was made so by its request, unless it got there through functions that call each other.
+            "54" => isOurs && e.Where?.Contains("function", StringComparison.Ordinal) != true ? 400 : 500,
             "09" or "25" or "2D" or "38" or "39" or "3B" or "40" or "55" or "57" or "58" or "F0" or "HV" or "P0" or "XX" => 500,
             _ => 400,
         };

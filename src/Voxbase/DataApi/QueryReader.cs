@@ -48,7 +48,8 @@ internal static class QueryReader
     /// <exception cref="ApiException">PGRST100.</exception>
     public static ParsedQuery Read(string query, bool isCallByGet)
     {
-        var pairs = Pairs(query);
+        // A name without "=" says nothing.
+        var pairs = Pairs(query, onlyWithValue: true);
         string? select = null, columns = null, onConflict = null;
         foreach (var (name, value) in pairs)
         {
@@ -68,7 +69,7 @@ internal static class QueryReader
 
         var parsed = new ParsedQuery
         {
-            Select = select is null ? [] : Whole("select parameter", select, 0, static (ref Cursor c) => Items(ref c, 0)),
+            Select = select is null ? [] : Beginning("select parameter", select, 0, static (ref Cursor c) => Items(ref c, 0)),
             Columns = columns is null ? null : Whole("columns parameter", columns, 0, Names),
             OnConflict = onConflict is null ? null : Whole("on_conflict parameter", onConflict, 0, Names),
         };
@@ -102,7 +103,7 @@ internal static class QueryReader
                 var segments = Whole("logic path", name, 0, Path);
                 var isNot = segments.SkipLast(1).Contains("not");
                 var text = (isNot ? "not." : "") + segments[^1] + value;
-                var group = Whole("logic tree", text, text.Length - value.Length, static (ref Cursor c) => Tree(ref c, 0), value);
+                var group = Beginning("logic tree", text, text.Length - value.Length, static (ref Cursor c) => Tree(ref c, 0), value);
                 parsed.Logic.Add(new([.. segments.SkipLast(1).Where(each => each != "not")], group));
                 break;
             default:
@@ -151,7 +152,7 @@ internal static class QueryReader
     /// <summary>A path of <c>rel.limit</c> without its last part.</summary>
     public static IReadOnlyList<string> RangePath(string path) => path.Length == 0 ? [] : Whole("tree path", path, 0, Path);
 
-    private static List<(string Name, string Value)> Pairs(string query)
+    private static List<(string Name, string Value)> Pairs(string query, bool onlyWithValue)
     {
         var pairs = new List<(string, string)>(4);
         foreach (var range in query.AsSpan().Split('&'))
@@ -160,7 +161,8 @@ internal static class QueryReader
             if (pair.IsEmpty)
                 continue;
             var equals = pair.IndexOf('=');
-            pairs.Add(equals < 0 ? (Decode(pair), "") : (Decode(pair[..equals]), Decode(pair[(equals + 1)..])));
+            if (equals >= 0 || !onlyWithValue)
+                pairs.Add(equals < 0 ? (Decode(pair), "") : (Decode(pair[..equals]), Decode(pair[(equals + 1)..])));
         }
 
         return pairs;
@@ -172,7 +174,7 @@ internal static class QueryReader
     /// <summary>The query with its parameters in the order of their names, as an answer names its own place.</summary>
     public static string Canonical(string query)
     {
-        var pairs = Pairs(query);
+        var pairs = Pairs(query, onlyWithValue: false);
         var text = new StringBuilder();
         foreach (var (name, value) in pairs.Count == 1 ? pairs : [.. pairs.OrderBy(pair => pair.Name, StringComparer.Ordinal)])
         {
@@ -184,10 +186,17 @@ internal static class QueryReader
 
     private delegate T Reader<T>(ref Cursor cursor);
 
-    // Everything must be read to the end.
-    private static T Whole<T>(string what, string text, int shift, Reader<T> read, string? shown = null)
+    // What stands behind a closed parenthesis is nobody's: the dialect has always passed over it.
+    private static T Beginning<T>(string what, string text, int shift, Reader<T> read, string? shown = null)
     {
         var cursor = new Cursor(text, what, shown ?? text, shift);
+        return read(ref cursor);
+    }
+
+    // Everything must be read to the end.
+    private static T Whole<T>(string what, string text, int shift, Reader<T> read)
+    {
+        var cursor = new Cursor(text, what, text, shift);
         var value = read(ref cursor);
         if (!cursor.IsAtEnd)
             throw cursor.Unexpected("end of input");
@@ -244,7 +253,7 @@ internal static class QueryReader
     private static SelectItem Item(ref Cursor cursor, int depth)
     {
         var start = cursor.Position;
-        if (cursor.Take("..."))
+        if (cursor.Take("...") || cursor.Take(".."))
             return Relation(ref cursor, null, Name(ref cursor), isSpread: true, depth);
         if (cursor.Current == '*' && cursor.Take('*'))
         {
@@ -345,11 +354,13 @@ internal static class QueryReader
     private static string Identifier(ref Cursor cursor, string expected)
     {
         var start = cursor.Position;
-        while (!cursor.IsAtEnd && (char.IsLetterOrDigit(cursor.Current) || char.IsSurrogate(cursor.Current) || cursor.Current is '_' or ' ' or '$'))
+        while (IsOfName(cursor.Current))
             cursor.Skip();
         var text = cursor.Since(start).Trim(' ');
         return text.IsEmpty ? throw cursor.Unexpected(expected) : text.ToString();
     }
+
+    private static bool IsOfName(char c) => char.IsLetterOrDigit(c) || char.IsSurrogate(c) || c is '_' or ' ' or '$';
 
     private static string Quoted(ref Cursor cursor)
     {
@@ -396,6 +407,8 @@ internal static class QueryReader
             return new JsonStep(asText, sign + cursor.Since(digits).ToString(), IsIndex: true);
         }
 
+        if (sign == "-")
+            throw cursor.Unexpected(cursor.Position == digits ? "digit" : "digit, \"->\", \"::\", \".\", \",\" or end of input");
         cursor.Position = start;
         if (cursor.Current == '"' && !cursor.IsAtEnd)
             return new JsonStep(asText, Quoted(ref cursor), IsIndex: false);
@@ -406,7 +419,7 @@ internal static class QueryReader
         }
 
         var key = cursor.Since(start).Trim(' ');
-        return key.IsEmpty ? throw cursor.Unexpected("digit or key") : new JsonStep(asText, key.ToString(), IsIndex: false);
+        return key.IsEmpty ? throw cursor.Unexpected("\"-\", digit or any non reserved character different from: .,>()") : new JsonStep(asText, key.ToString(), IsIndex: false);
     }
 
     private static Filter Comparison(ref Cursor cursor, Field field, bool inTree)
@@ -418,7 +431,7 @@ internal static class QueryReader
         if (!OperatorsBySpan.TryGetValue(cursor.Since(start), out var op))
         {
             cursor.Position = start;
-            throw cursor.Unexpected("operator (eq, gt, ...)");
+            throw isNot ? cursor.Unexpected("operator (eq, gt, ...)") : cursor.Unlike("not", "\"not\" or operator (eq, gt, ...)");
         }
 
         var quantifier = Quantifier.None;
@@ -530,7 +543,7 @@ internal static class QueryReader
         }
 
         // A column may be named like an operator.
-        var wasOperator = cursor.Position > start;
+        var (wasOperator, afterOperator) = (isOr || cursor.Position > start + (isNot ? "not.".Length : 0), cursor.Position);
         cursor.Position = start;
         if (depth == 0)
         {
@@ -542,10 +555,17 @@ internal static class QueryReader
         var isNegated = cursor.StartsWith("not.") && !Compares(cursor.Rest["not.".Length..]);
         if (isNegated)
             cursor.Take("not.");
+        if (!IsOfName(cursor.Current) && cursor.Current != '"')
+            throw cursor.Unexpected("field name (* or [a..z0..9_$]), negation operator (not) or logic operator (and, or)");
+        var named = cursor.Position;
         var field = new Field(Name(ref cursor), Arrows(ref cursor));
         cursor.SkipSpace();
-        if (wasOperator && cursor.Current == '(' && !cursor.IsAtEnd)
-            throw cursor.Unexpected("logic operator (and, or)");
+        if ((wasOperator || isNegated) && cursor.Current == '(')
+        {
+            cursor.Position = wasOperator ? afterOperator : named;
+            throw cursor.Unexpected(wasOperator ? "\"(\"" : "logic operator (and, or)");
+        }
+
         cursor.Expect(".", "delimiter (.)");
         var filter = Comparison(ref cursor, field, inTree: true);
         return isNegated ? filter with { IsNot = !filter.IsNot } : filter;
@@ -580,15 +600,15 @@ internal static class QueryReader
         bool? isDescending = cursor.Take(".asc") ? false : cursor.Take(".desc") ? true : null;
         bool? isNullsFirst = cursor.Take(".nullsfirst") ? true : cursor.Take(".nullslast") ? false : null;
         cursor.SkipSpace();
-        if (!cursor.IsAtEnd && cursor.Current != ',')
-        {
-            throw cursor.Unexpected(
-                isNullsFirst is not null ? "\",\" or end of input"
-                : isDescending is not null ? "\"nullsfirst\" or \"nullslast\""
-                : "\"asc\", \"desc\", \"nullsfirst\" or \"nullslast\"");
-        }
-
-        return new OrderTerm(field, relation, isDescending, isNullsFirst);
+        if (cursor.IsAtEnd || cursor.Current == ',')
+            return new OrderTerm(field, relation, isDescending, isNullsFirst);
+        if (isNullsFirst is not null)
+            throw cursor.Unexpected("\",\" or end of input");
+        if (!cursor.Take('.'))
+            throw cursor.Unexpected((isDescending is null ? "letter, digit, \"-\", \"->>\", \"->\", " : "") + "delimiter (.), \",\" or end of input");
+        throw isDescending is null
+            ? cursor.Unlike("asc", "\"asc\", \"desc\", \"nullsfirst\" or \"nullslast\"")
+            : cursor.Unlike("nullsfirst", "\"nullsfirst\" or \"nullslast\"");
     }
 
     /// <summary>A place in a text.</summary>
@@ -670,10 +690,26 @@ internal static class QueryReader
                 throw Unexpected(expected ?? $"\"{word}\"");
         }
 
+        /// <summary>The fault at this place. Where the text might have ended, a letter stands in single quotes, as clients know it.</summary>
         public readonly ApiException Unexpected(string expected)
         {
-            var found = IsAtEnd ? "unexpected end of input" : $"unexpected \"{(char.IsSurrogate(Current) ? '?' : Current)}\"";
-            return ApiFaults.Parse(what, shown, Math.Max(0, Position - Shift) + 1, $"{found} expecting {expected}");
+            var quote = expected.EndsWith("end of input", StringComparison.Ordinal) ? '\'' : '"';
+            return Fault(Current, IsAtEnd, quote, expected);
+        }
+
+        /// <summary>The fault that a word is not here: it names the first letter that is another.</summary>
+        public readonly ApiException Unlike(string word, string expected)
+        {
+            var same = 0;
+            while (same < word.Length && Peek(same) == word[same])
+                same++;
+            return Fault(Peek(same), Position + same >= text.Length, '"', expected);
+        }
+
+        private readonly ApiException Fault(char found, bool isEnd, char quote, string expected)
+        {
+            var letter = isEnd ? "end of input" : $"{quote}{(char.IsSurrogate(found) ? '?' : found)}{quote}";
+            return ApiFaults.Parse(what, shown, Position + 1, $"unexpected {letter} expecting {expected}");
         }
     }
 }

@@ -259,7 +259,7 @@ internal sealed class RestApi(Database database, SchemaCaches caches)
 
         private int Written(long? inserted) => plan.Operation switch
         {
-            Operation.Insert => inserted <= 0 && preferences.Resolution == Resolution.MergeDuplicates ? 200 : 201,
+            Operation.Insert => plan.Write is { MergesDuplicates: true, Conflict.Count: > 0 } && inserted is null or <= 0 ? 200 : 201,
             Operation.Upsert when plan.WritesBody => inserted > 0 ? 201 : 200,
             _ => plan.WritesBody ? 200 : 204,
         };

@@ -60,6 +60,12 @@ internal static class Workshop
           role text, primary key (rider, club_id)
         );
 
+        -- Many to many of a table to itself.
+        create table public.follows (
+          follower text constraint follows_from references public.riders, followed text constraint follows_to references public.riders,
+          primary key (follower, followed)
+        );
+
         create table public."odd names" (id int primary key, "with space" text, "quote""d" text, list text[], "a-b" int);
         create table public.composite_keys (a int, b int, note text default 'none', counted int default 7, primary key (a, b));
         create table public.no_key (value int);
@@ -69,6 +75,10 @@ internal static class Workshop
         create view public.open_riders as select name, profile, state from public.riders where state = 'open';
         create view public.bike_list as select b.id as bike_id, b.rider as owner, b.model from public.bikes b;
         create view public.list_of_list as select bike_id, owner from public.bike_list;
+        create view public.too_many_rows as select name from public.riders where years = (select years from public.riders where years is not null);
+        create table public.endless (id int);
+        create function public.again() returns trigger language plpgsql as $$ begin insert into public.endless values (new.id + 1); return new; end $$;
+        create trigger again after insert on public.endless for each row execute function public.again();
         create view public.fixed as select name from public.riders limit 1;
 
         insert into public.riders (name, profile, years, state, motto, tags) values
@@ -83,6 +93,7 @@ internal static class Workshop
         insert into public.races (id, winner, loser) values (1, 'ada', 'bob'), (2, 'cyd', null);
         insert into public.parts (id, label, part_of) values (1, 'wheel', null), (2, 'rim', 1), (3, 'spoke', 1), (4, 'nipple', 3);
         insert into public.clubs (id, name) values (1, 'night'), (2, 'dawn');
+        insert into public.follows values ('ada', 'bob'), ('ada', 'cyd'), ('bob', 'cyd');
         insert into public.memberships values ('ada', 1, 'head'), ('ada', 2, null), ('bob', 1, null);
         insert into public."odd names" values (1, 'x y', 'q', '{a,"b,c"}', 5);
         insert into public.composite_keys (a, b, note) values (1, 1, 'one'), (1, 2, 'two');
@@ -110,6 +121,15 @@ internal static class Workshop
         create function public.takes_text(text) returns text language sql immutable as $$ select upper($1) $$;
         create function public.twins(a int) returns text language sql immutable as $$ select 'int' $$;
         create function public.twins(a text) returns text language sql immutable as $$ select 'text' $$;
+        create function public.siblings(a text) returns int language sql immutable as 'select 1';
+        create function public.siblings(a text, b int default 0) returns int language sql immutable as 'select 2';
+        create function public.siblings(a int) returns int language sql immutable as 'select 3';
+        create function public.many_forms() returns text language sql immutable as $$ select 'none' $$;
+        create function public.many_forms(boolean) returns text language sql immutable as $$ select 'boolean' $$;
+        create function public.many_forms(text) returns text language sql immutable as $$ select 'text' $$;
+        create function public.only_number(int) returns int language sql immutable as 'select 1';
+        create function public.optional_word() returns int language sql immutable as 'select 1';
+        create function public.optional_word(text default 'x') returns int language sql immutable as 'select 2';
         create function public.overloaded() returns int language sql immutable as $$ select 0 $$;
         create function public.overloaded(a int) returns int language sql immutable as $$ select 1 $$;
         create function public.overloaded(a int, b int) returns int language sql immutable as $$ select 2 $$;
@@ -121,7 +141,8 @@ internal static class Workshop
         create function public.who() returns json language sql stable as $$
           select json_build_object('role', current_user, 'claims', current_setting('request.jwt.claims', true)::json, 'method', current_setting('request.method', true),
             'path', current_setting('request.path', true), 'agent', current_setting('request.headers', true)::json ->> 'x-client-info',
-            'authorization', current_setting('request.headers', true)::json ->> 'authorization', 'timeout', current_setting('statement_timeout'),
+            'authorization', current_setting('request.headers', true)::json ->> 'authorization',
+            'cookie', current_setting('request.headers', true)::json ->> 'cookie', 'timeout', current_setting('statement_timeout'),
             'zone', current_setting('timezone'), 'read_only', current_setting('transaction_read_only')) $$;
         create function public.teapot() returns text language plpgsql as $$
           begin raise sqlstate 'PT418' using message = 'short and stout', detail = 'a pot', hint = 'tip me over'; end $$;

@@ -1,4 +1,4 @@
-import { assert, bad, client, good, run } from './checks.mjs'
+import { assert, bad, client, good, raw, run } from './checks.mjs'
 
 const db = client()
 
@@ -89,6 +89,22 @@ await run({
       [{ name: 'ada', model: ['trail', 'road'], price: [800, 1000.5] }])
     assert.deepEqual(await good(db.from('clubs').select('name, ...riders(who:name)').eq('id', 2)), [{ name: 'dawn', who: ['ada'] }])
   },
+  'two dots spread as well': async () =>
+    assert.deepEqual((await raw('bikes?select=id,..riders(name)&id=eq.1')).json, [{ id: 1, name: 'ada' }]),
+  'how many there are of each': async () => {
+    assert.deepEqual(await good(db.from('riders').select('name, bikes(count)').in('name', ['ada', 'dee']).order('name')),
+      [{ name: 'ada', bikes: [{ count: 2 }] }, { name: 'dee', bikes: [{ count: 0 }] }])
+    assert.deepEqual(await good(db.from('bikes').select('id, shops(many:count)').eq('id', 1)), [{ id: 1, shops: { many: 1 } }])
+    assert.deepEqual(await good(db.from('bikes').select('count').eq('rider', 'ada')), [{ count: 2 }])
+  },
+  'many to many of a table to itself': async () => {
+    assert.deepEqual(await good(db.from('riders').select('name, follows:riders!follows_from(name), followers:riders!follows_to(name)').in('name', ['ada', 'cyd']).order('name')),
+      [{ name: 'ada', follows: [{ name: 'bob' }, { name: 'cyd' }], followers: [] }, { name: 'cyd', follows: [], followers: [{ name: 'ada' }, { name: 'bob' }] }])
+    await bad(db.from('riders').select('riders!follows(name)'), 300, {
+      code: 'PGRST201',
+      hint: "Try changing 'riders' to one of the following: 'riders!follows_from', 'riders!follows_to'. Find the desired relationship in the 'details' key.",
+    })
+  },
   'aggregates within and spread': async () => {
     assert.deepEqual(await good(db.from('riders').select('name, bikes(count(), price.sum())').eq('name', 'ada')), [{ name: 'ada', bikes: [{ count: 2, sum: 1800.5 }] }])
     assert.deepEqual((await good(db.from('bikes').select('price.sum(), ...shops(city)'))).find((row) => row.city === 'Oslo'), { sum: 1300.5, city: 'Oslo' })
@@ -110,6 +126,9 @@ await run({
   'the same one twice': async () =>
     assert.deepEqual(await good(db.from('riders').select('name, cheap:bikes(id), dear:bikes(id)').eq('name', 'ada').lt('cheap.price', 900).gt('dear.price', 900)),
       [{ name: 'ada', cheap: [{ id: 2 }], dear: [{ id: 1 }] }]),
+  'the same name twice': async () =>
+    bad(db.from('races').select('riders!races_winner_fkey(name), riders!races_loser_fkey(name)'), 400,
+      { code: '42712', message: 'table name "races_riders_1" specified more than once' }),
   'a target name where there is an alias': async () =>
     bad(db.from('riders').select('name, cheap:bikes(id)').eq('bikes.id', 1), 400,
       { code: 'PGRST108', hint: "Change 'bikes' to 'cheap' in filters, orders or limits." }),

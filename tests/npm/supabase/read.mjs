@@ -219,6 +219,39 @@ await run({
     assert.deepEqual([answer.status, answer.json.code, answer.json.details], [400, 'PGRST122', 'Invalid preferences: nonsense'])
     assert.equal((await raw('riders', { headers: { Prefer: 'nonsense' } })).status, 200)
   },
+  'what cannot be read is named with its place': async () => {
+    const said = async (query) => {
+      const { json } = await raw(`riders?${query}`)
+      return [json.code, json.message.match(/column \d+/)?.[0], json.details]
+    }
+    const directions = 'expecting "asc", "desc", "nullsfirst" or "nullslast"'
+    assert.deepEqual(await said('order=name.ac'), ['PGRST100', 'column 6', `unexpected "c" ${directions}`])
+    assert.deepEqual(await said('order=name.nulsfist'), ['PGRST100', 'column 6', `unexpected "n" ${directions}`])
+    assert.deepEqual(await said('order=name.descc'), ['PGRST100', 'column 10', `unexpected 'c' expecting delimiter (.), "," or end of input`])
+    assert.deepEqual(await said('order=name.asc.nlsfst'), ['PGRST100', 'column 10', 'unexpected "l" expecting "nullsfirst" or "nullslast"'])
+    assert.deepEqual(await said('order=name.nullslasttt'), ['PGRST100', 'column 15', `unexpected 't' expecting "," or end of input`])
+    assert.deepEqual(await said('name=ada'), ['PGRST100', 'column 1', 'unexpected "a" expecting "not" or operator (eq, gt, ...)'])
+    assert.deepEqual(await said('name=noop.1'), ['PGRST100', 'column 1', 'unexpected "o" expecting "not" or operator (eq, gt, ...)'])
+    assert.deepEqual(await said('or=()'), ['PGRST100', 'column 4', 'unexpected ")" expecting field name (* or [a..z0..9_$]), negation operator (not) or logic operator (and, or)'])
+    assert.deepEqual(await said('or=)('), ['PGRST100', 'column 3', 'unexpected ")" expecting "("'])
+    assert.deepEqual(await said('or=(name.in.1,2)'), ['PGRST100', 'column 12', 'unexpected "1" expecting "("'])
+    assert.deepEqual(await said('and=(ord(name.eq.a,name.eq.b))'), ['PGRST100', 'column 7', 'unexpected "d" expecting "("'])
+    assert.deepEqual(await said('or=(name.eq.a,not.xor(name.eq.b))'), ['PGRST100', 'column 18', 'unexpected "x" expecting logic operator (and, or)'])
+    assert.deepEqual(await said('select=profile->>--3'), ['PGRST100', 'column 12', 'unexpected "-" expecting digit'])
+    assert.deepEqual(await said('select=profile->(x'), ['PGRST100', 'column 10', 'unexpected "(" expecting "-", digit or any non reserved character different from: .,>()'])
+  },
+  'what stands behind a closed parenthesis is passed over': async () => {
+    assert.deepEqual((await raw('riders?and=(name.eq.ada,name.neq.bob))&select=name')).json, [{ name: 'ada' }])
+    assert.deepEqual((await raw("riders?select=name,bikes(id)'&name=eq.dee")).json, [{ name: 'dee', bikes: [] }])
+  },
+  'a name without a value says nothing, and of two orders the first counts': async () => {
+    assert.deepEqual((await raw('riders?state&select=name&order=name.desc&order=name.asc&limit=1')).json, [{ name: 'dee' }])
+    assert.equal((await raw('riders?state=&limit=1')).json.code, 'PGRST100')
+  },
+  'a plan names its form in full': async () => {
+    const answer = await raw('riders', { headers: { Accept: 'application/vnd.pgrst.plan+json; for="application/vnd.pgrst.object"; options=verbose' } })
+    assert.equal(answer.headers.get('content-type'), 'application/vnd.pgrst.plan+json; for="application/vnd.pgrst.object+json"; options=verbose; charset=utf-8')
+  },
   'paths and methods': async () => {
     assert.equal((await raw('a/b/c')).json.code, 'PGRST125')
     assert.equal((await raw('riders', { method: 'OPTIONS' })).headers.get('allow'), 'OPTIONS,GET,HEAD,POST,PUT,PATCH,DELETE')

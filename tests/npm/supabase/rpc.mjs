@@ -98,9 +98,10 @@ await run({
   'another schema': async () => assert.equal(await good(db.schema('personal').rpc('state_of', { who: 'ada' })), 'me'),
   'what a request tells the database': async () => {
     const seen = await good(db.rpc('who'))
-    assert.deepEqual([seen.role, seen.claims.role, seen.method, seen.path, seen.timeout, seen.read_only], ['anon', 'anon', 'POST', '/rest/v1/rpc/who', '9s', 'on'])
+    assert.deepEqual([seen.role, seen.claims.role, seen.method, seen.path, seen.timeout, seen.read_only], ['anon', 'anon', 'POST', '/rpc/who', '9s', 'on'])
     assert.match(seen.agent, /^supabase-js/)
-    assert.equal(seen.authorization, null)
+    assert.equal(seen.authorization, `Bearer ${anonKey}`)
+    assert.equal(seen.cookie, null)
   },
   'who asks': async () => {
     assert.equal((await good(client(serviceKey).rpc('who'))).role, 'service_role')
@@ -112,7 +113,35 @@ await run({
     assert.equal((await good(client(secret).rpc('who'))).role, 'service_role')
     await bad(signedIn.from('closed_table').select(), 403, { code: '42501' })
   },
+  'parameters without a name': async () => {
+    assert.equal(await good(db.rpc('takes_text', { '': 'a' })), '{"":"A"}')
+    assert.equal(await good(db.rpc('many_forms', { '': 'any' })), 'text')
+    assert.equal(await good(db.rpc('many_forms')), 'none')
+    await bad(db.rpc('only_number', { '': 1 }), 404, {
+      code: 'PGRST202', message: 'Could not find the function public.only_number() in the schema cache',
+      details: 'Searched for the function public.only_number with parameter  or with a single unnamed json/jsonb parameter, but no matches were found in the schema cache.',
+    })
+    await bad(db.rpc('optional_word'), 300, {
+      code: 'PGRST203', message: 'Could not choose the best candidate function between: public.optional_word(), public.optional_word( => text)',
+    })
+  },
+  'candidates in the order of their parameters': async () => {
+    await bad(db.rpc('siblings', { a: 1 }), 300, {
+      code: 'PGRST203',
+      message: 'Could not choose the best candidate function between: public.siblings(a => integer), public.siblings(a => text), public.siblings(a => text, b => integer)',
+    })
+  },
+  'a failure inside is the server’s': async () => {
+    const answer = await raw('too_many_rows')
+    assert.deepEqual([answer.status, answer.json.code], [500, '21000'])
+    await bad(db.from('endless').insert({ id: 1 }), 500, { code: '54001' })
+  },
   'credentials that do not hold': async () => {
+    const two = await raw('riders', { headers: { Authorization: 'Bearer a.b' } })
+    assert.deepEqual([two.status, two.json.code, two.json.message], [401, 'PGRST301', 'Expected 3 parts in JWT; got 2'])
+    assert.equal(two.headers.get('www-authenticate'), 'Bearer error="invalid_token", error_description="Expected 3 parts in JWT; got 2"')
+    const none = await raw('riders', { headers: { Authorization: 'Bearer ' } })
+    assert.deepEqual([none.status, none.json.message], [401, 'Empty JWT is sent in Authorization header'])
     const answer = await raw('riders', { headers: { Authorization: 'Bearer nonsense' } })
     assert.deepEqual([answer.status, answer.json.code], [401, 'PGRST301'])
     assert.match(answer.headers.get('www-authenticate'), /^Bearer error="invalid_token"/)

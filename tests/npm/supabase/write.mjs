@@ -78,6 +78,12 @@ await run({
     assert.deepEqual(await good(db.from('composite_keys').upsert({ a: 1, b: 1, note: 'changed' }).select('note')), [{ note: 'changed' }])
     await bad(db.from('clubs').upsert([{ id: 5, name: 'q' }, { id: 5, name: 'r' }]), 400, { code: '21000' })
   },
+  'an upsert of nothing': async () =>
+    assert.deepEqual(await good(db.from('clubs').upsert([]).select(), 200), []),
+  'put takes no other condition': async () => {
+    const answer = await raw('clubs?and=(nothing.eq.1)', { method: 'PUT', headers: json, body: '{"id": 1, "name": "night"}' })
+    assert.deepEqual([answer.status, answer.json.code], [405, 'PGRST105'])
+  },
   'preference applied': async () => {
     const answer = await raw('clubs', { method: 'POST', headers: { ...json, Prefer: 'resolution=merge-duplicates, return=minimal, missing=default' }, body: '{"id": 2, "name": "dawn"}' })
     assert.equal(answer.headers.get('preference-applied'), 'resolution=merge-duplicates, missing=default, return=minimal')

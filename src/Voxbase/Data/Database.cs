@@ -40,6 +40,9 @@ public sealed class Database : IAsyncDisposable
 
     private const string ComposedRoleText = ComposedSql + ", set_config('role', ($1::text[])[9], true)";
 
+    // By how many settings more there are.
+    private static readonly ConcurrentDictionary<int, string> ComposedTexts = new();
+
     // PostgreSQL makes a plan for one role's policies and throws it away when another role comes with the same statement. So each
     // role has a statement text of its own.
     private readonly ConcurrentDictionary<(string Sql, string Role), string> texts = new();
@@ -88,6 +91,8 @@ public sealed class Database : IAsyncDisposable
             new NpgsqlConnectionStringBuilder(settings.ConnectionString)
             {
                 IncludeErrorDetail = true,
+                // An answer of a hundred rows comes in one read.
+                ReadBufferSize = 32 * 1024,
                 MaxPoolSize = MaxComposedConnections,
                 MinPoolSize = 0,
             }.ConnectionString).Build());
@@ -325,19 +330,15 @@ public sealed class Database : IAsyncDisposable
         (values[0], values[1], values[2], values[3]) = (work.SearchPath, work.Method, work.Path, work.Headers);
         (values[4], values[5], values[6], values[7]) = (work.Cookies, caller.Claims, caller.Key, work.IsReadOnly ? "on" : "off");
         values[^1] = caller.Role;
-        var text = ComposedRoleText;
-        if (work.Settings.Count > 0)
+        for (var i = 0; i < work.Settings.Count; i++)
+            (values[fixedCount + (2 * i)], values[fixedCount + (2 * i) + 1]) = (work.Settings[i].Key, work.Settings[i].Value);
+        var text = work.Settings.Count == 0 ? ComposedRoleText : ComposedTexts.GetOrAdd(work.Settings.Count, static count =>
         {
             var (made, place) = (new StringBuilder(ComposedSql), fixedCount);
-            foreach (var (name, value) in work.Settings)
-            {
-                made.Append(CultureInfo.InvariantCulture, $", set_config(($1::text[])[{place + 1}], ($1::text[])[{place + 2}], true)");
-                (values[place++], values[place++]) = (name, value);
-            }
-
-            text = made.Append(CultureInfo.InvariantCulture, $", set_config('role', ($1::text[])[{place + 1}], true)").ToString();
-        }
-
+            for (; count > 0; count--)
+                made.Append(CultureInfo.InvariantCulture, $", set_config(($1::text[])[{++place}], ($1::text[])[{++place}], true)");
+            return made.Append(CultureInfo.InvariantCulture, $", set_config('role', ($1::text[])[{++place}], true)").ToString();
+        });
         return new NpgsqlBatchCommand(text)
         {
             Parameters = { new NpgsqlParameter<string[]> { NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Text, TypedValue = values } },

@@ -20,7 +20,7 @@ internal readonly record struct PlannedRequest(RequestPlan Plan, Preferences Pre
 /// </summary>
 internal sealed class PlanCache
 {
-    private const int GenerationSize = 1024;
+    private const int GenerationSize = 512;
 
     private readonly Lock turn = new();
     private volatile ConcurrentDictionary<string, PlanTemplate> recent = new(StringComparer.Ordinal);

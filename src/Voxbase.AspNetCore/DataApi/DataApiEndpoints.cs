@@ -149,34 +149,72 @@ internal sealed class DataApiEndpoints(RestApi api, Tokens tokens, int maxBodyBy
     // All but the cookies, which are a setting of their own. Functions and policies read the caller's credentials here; no log of ours does.
     private static string Json(IHeaderDictionary headers)
     {
-        var buffer = new ArrayBufferWriter<byte>(512);
-        using (var json = new Utf8JsonWriter(buffer, Relaxed))
+        var json = Scratch.Rent();
+        json.Writer.WriteStartObject();
+        foreach (var (name, value) in headers)
         {
-            json.WriteStartObject();
-            foreach (var (name, value) in headers)
-            {
-                if (!name.Equals("Cookie", StringComparison.OrdinalIgnoreCase))
-                    json.WriteString(name.ToLowerInvariant(), value.ToString());
-            }
-
-            json.WriteEndObject();
+            if (!name.Equals("Cookie", StringComparison.OrdinalIgnoreCase))
+                json.WriteLower(name, value);
         }
 
-        return Encoding.UTF8.GetString(buffer.WrittenSpan);
+        json.Writer.WriteEndObject();
+        return json.Take();
     }
 
     private static string Json(IRequestCookieCollection cookies)
     {
-        var buffer = new ArrayBufferWriter<byte>(256);
-        using (var json = new Utf8JsonWriter(buffer, Relaxed))
+        var json = Scratch.Rent();
+        json.Writer.WriteStartObject();
+        foreach (var (name, value) in cookies)
+            json.Writer.WriteString(name, value);
+        json.Writer.WriteEndObject();
+        return json.Take();
+    }
+
+    /// <summary>A thread's JSON in the making; what it needs, it keeps for the next.</summary>
+    private sealed class Scratch
+    {
+        private const int MostKept = 64 * 1024;
+
+        [ThreadStatic]
+        private static Scratch? own;
+
+        private readonly ArrayBufferWriter<byte> buffer = new(1024);
+
+        private Scratch() => Writer = new Utf8JsonWriter(buffer, Relaxed);
+
+        public Utf8JsonWriter Writer { get; }
+
+        public static Scratch Rent()
         {
-            json.WriteStartObject();
-            foreach (var (name, value) in cookies)
-                json.WriteString(name, value);
-            json.WriteEndObject();
+            var scratch = own ??= new Scratch();
+            // What failed half way is not continued.
+            scratch.buffer.ResetWrittenCount();
+            scratch.Writer.Reset(scratch.buffer);
+            return scratch;
         }
 
-        return Encoding.UTF8.GetString(buffer.WrittenSpan);
+        public void WriteLower(string name, StringValues value)
+        {
+            Span<char> lower = stackalloc char[128];
+            if (name.Length > lower.Length)
+            {
+                Writer.WriteString(name.ToLowerInvariant(), value.ToString());
+                return;
+            }
+
+            name.AsSpan().ToLowerInvariant(lower);
+            Writer.WriteString(lower[..name.Length], value.ToString());
+        }
+
+        public string Take()
+        {
+            Writer.Flush();
+            var text = Encoding.UTF8.GetString(buffer.WrittenSpan);
+            if (buffer.Capacity > MostKept)
+                own = null;
+            return text;
+        }
     }
 
     private static async Task WriteAsync(HttpContext context, ApiAnswer answer, CancellationToken cancellationToken)

@@ -1,6 +1,9 @@
 using System.Collections.Concurrent;
+using System.Globalization;
+using System.Text;
 using Npgsql;
 using Npgsql.Replication;
+using NpgsqlTypes;
 
 namespace Voxbase.Data;
 
@@ -29,12 +32,16 @@ public sealed class Database : IAsyncDisposable
     // What a client composed: its plan depends on the values, its order on nothing but what it says, and its errors are told in full.
     internal const string ComposedSql =
         """
-        select set_config('search_path', $1, true), set_config('request.method', $2, true), set_config('request.path', $3, true),
-          set_config('request.headers', $4, true), set_config('request.cookies', $5, true), set_config('request.jwt.claims', $6, true),
-          set_config('vox.caller', $7, true), set_config('transaction_read_only', $8, true)
+        select set_config('search_path', ($1::text[])[1], true), set_config('request.method', ($1::text[])[2], true),
+          set_config('request.path', ($1::text[])[3], true), set_config('request.headers', ($1::text[])[4], true),
+          set_config('request.cookies', ($1::text[])[5], true), set_config('request.jwt.claims', ($1::text[])[6], true),
+          set_config('vox.caller', ($1::text[])[7], true), set_config('transaction_read_only', ($1::text[])[8], true)
         """;
 
-    private const string ComposedRoleText = ComposedSql + ", set_config('role', $9, true)";
+    private const string ComposedRoleText = ComposedSql + ", set_config('role', ($1::text[])[9], true)";
+
+    // By how many settings more there are.
+    private static readonly ConcurrentDictionary<int, string> ComposedTexts = new();
 
     // PostgreSQL makes a plan for one role's policies and throws it away when another role comes with the same statement. So each
     // role has a statement text of its own.
@@ -84,6 +91,8 @@ public sealed class Database : IAsyncDisposable
             new NpgsqlConnectionStringBuilder(settings.ConnectionString)
             {
                 IncludeErrorDetail = true,
+                // An answer of a hundred rows comes in one read.
+                ReadBufferSize = 32 * 1024,
                 MaxPoolSize = MaxComposedConnections,
                 MinPoolSize = 0,
             }.ConnectionString).Build());
@@ -313,31 +322,27 @@ public sealed class Database : IAsyncDisposable
         return result;
     }
 
-    // The role last: what a role may not set itself, its settings may still bring.
+    // The role last: what a role may not set itself, its settings may still bring. One array costs less than as many parameters.
     private static NpgsqlBatchCommand Identity(Caller caller, Composed work)
     {
-        var command = new NpgsqlBatchCommand
+        const int fixedCount = 8;
+        var values = new string[fixedCount + (2 * work.Settings.Count) + 1];
+        (values[0], values[1], values[2], values[3]) = (work.SearchPath, work.Method, work.Path, work.Headers);
+        (values[4], values[5], values[6], values[7]) = (work.Cookies, caller.Claims, caller.Key, work.IsReadOnly ? "on" : "off");
+        values[^1] = caller.Role;
+        for (var i = 0; i < work.Settings.Count; i++)
+            (values[fixedCount + (2 * i)], values[fixedCount + (2 * i) + 1]) = (work.Settings[i].Key, work.Settings[i].Value);
+        var text = work.Settings.Count == 0 ? ComposedRoleText : ComposedTexts.GetOrAdd(work.Settings.Count, static count =>
         {
-            Parameters =
-            {
-                Parameter.Text(work.SearchPath), Parameter.Text(work.Method), Parameter.Text(work.Path), Parameter.Text(work.Headers),
-                Parameter.Text(work.Cookies), Parameter.Text(caller.Claims), Parameter.Text(caller.Key), Parameter.Text(work.IsReadOnly ? "on" : "off"),
-            },
+            var (made, place) = (new StringBuilder(ComposedSql), fixedCount);
+            for (; count > 0; count--)
+                made.Append(CultureInfo.InvariantCulture, $", set_config(($1::text[])[{++place}], ($1::text[])[{++place}], true)");
+            return made.Append(CultureInfo.InvariantCulture, $", set_config('role', ($1::text[])[{++place}], true)").ToString();
+        });
+        return new NpgsqlBatchCommand(text)
+        {
+            Parameters = { new NpgsqlParameter<string[]> { NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Text, TypedValue = values } },
         };
-        var place = command.Parameters.Count;
-        var text = work.Settings.Count == 0 ? ComposedRoleText : ComposedSql;
-        foreach (var (name, value) in work.Settings)
-        {
-            command.Parameters.Add(Parameter.Text(name));
-            command.Parameters.Add(Parameter.Text(value));
-            text += $", set_config(${++place}, ${++place}, true)";
-        }
-
-        if (work.Settings.Count > 0)
-            text += $", set_config('role', ${++place}, true)";
-        command.Parameters.Add(Parameter.Text(caller.Role));
-        command.CommandText = text;
-        return command;
     }
 
     private static bool IsDataException(PostgresException e) => e.SqlState.StartsWith("22", StringComparison.Ordinal);

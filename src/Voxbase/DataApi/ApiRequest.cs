@@ -1,7 +1,7 @@
 namespace Voxbase.DataApi;
 
 /// <summary>A request of the dialect, freed of HTTP.</summary>
-internal sealed class ApiRequest
+internal sealed record ApiRequest
 {
     /// <summary>In capitals.</summary>
     public required string Method { get; init; }

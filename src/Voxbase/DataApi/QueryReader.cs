@@ -135,6 +135,9 @@ internal static class QueryReader
         return OperatorsBySpan.ContainsKey(name);
     }
 
+    /// <summary>Whether it names an operator.</summary>
+    public static bool IsOperator(ReadOnlySpan<char> word) => OperatorsBySpan.ContainsKey(word);
+
     private static string LastSegment(string name)
     {
         var dot = name.LastIndexOf('.');
@@ -168,7 +171,8 @@ internal static class QueryReader
         return pairs;
     }
 
-    private static string Decode(ReadOnlySpan<char> text) =>
+    /// <summary>A name or value as it is meant.</summary>
+    public static string Decode(ReadOnlySpan<char> text) =>
         text.ContainsAny('%', '+') ? Uri.UnescapeDataString(text.ToString().Replace('+', ' ')) : text.ToString();
 
     /// <summary>The query with its parameters in the order of their names, as an answer names its own place.</summary>

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Data;
 using System.Globalization;
 using System.Text;
@@ -15,6 +16,10 @@ internal sealed class RestApi(Database database, SchemaCaches caches)
 {
     // A body up to this long is read whole, so that its length goes ahead of it in one piece with the headers.
     private const int ShortBytes = 64 * 1024;
+
+    // What a query may hold and be as an answer's own place would write it.
+    private static readonly SearchValues<char> Plain =
+        SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~=");
 
     private const string DefaultProfile = "public";
 
@@ -53,10 +58,7 @@ internal sealed class RestApi(Database database, SchemaCaches caches)
         ApiRequest request, Caller caller, SchemaCache cache, string schema, bool isNegotiated, Func<ApiAnswer, CancellationToken, Task> answer,
         CancellationToken cancellationToken)
     {
-        var preferences = Preferences.Parse(request.Prefer, cache.Settings.MayChooseEnd);
-        var (plan, payload) = Planner.Plan(request, cache, schema, preferences);
-        preferences.Check(cache.TimeZones);
-        var statements = Statements(plan, payload, cache, preferences, caller);
+        var (plan, preferences, searchPath, statements) = Planned(request, caller.Role, cache, schema);
         var rollsBack = preferences.RollsBack ?? cache.Settings.RollsBack;
         var decides = rollsBack || (!plan.IsReadOnly
             && (plan.Media.IsSingular || plan.Operation == Operation.Upsert || preferences is { IsStrict: true, MaxAffected: not null }));
@@ -64,7 +66,7 @@ internal sealed class RestApi(Database database, SchemaCaches caches)
         var work = new Database.Composed
         {
             Statements = statements,
-            SearchPath = string.Join(", ", cache.Settings.SearchPath(schema).Select(Quoted)),
+            SearchPath = searchPath,
             Method = request.Method,
             Path = request.FullPath,
             Headers = request.Headers,
@@ -93,8 +95,11 @@ internal sealed class RestApi(Database database, SchemaCaches caches)
                 cancellationToken);
             if (held.Error is not null)
                 throw held.Error;
-            if (held.Answer is not null)
-                await answer(held.Answer, cancellationToken);
+            if (held.Answer is { } kept)
+            {
+                using (kept)
+                    await answer(kept, cancellationToken);
+            }
         }
         catch (Exception e) when (e is not (ApiException or OperationCanceledException)
             && PostgresFaults.From(e, caller.Role == Caller.AnonymousRole, plan.Call is null) is { } fault)
@@ -103,7 +108,44 @@ internal sealed class RestApi(Database database, SchemaCaches caches)
         }
     }
 
-    private static List<Statement> Statements(RequestPlan plan, Payload? payload, SchemaCache cache, Preferences preferences, Caller caller)
+    /// <summary>Plans a request; of a shape that came before only the values are looked at.</summary>
+    internal static PlannedRequest Planned(ApiRequest request, string role, SchemaCache cache, string schema)
+    {
+        Span<char> space = stackalloc char[RequestShape.Size];
+        if (!TryShape(request, schema, role, space, out var shape))
+            return Plan(request, role, cache, schema);
+        if (cache.Plans.Find(shape.Key) is { } template)
+            return template.IsUsable ? template.Fill(shape.Values, shape.Payload) : Plan(request, role, cache, schema);
+        var planned = Plan(request, role, cache, schema);
+        cache.Plans.Add(shape.Key.ToString(), PlanTemplate.Of(request, shape.Values, planned, each => Plan(each, role, cache, schema)));
+        return planned;
+    }
+
+    private static bool TryShape(ApiRequest request, string schema, string role, Span<char> space, out RequestShape shape)
+    {
+        try
+        {
+            return RequestShape.TryRead(request, schema, role, space, out shape);
+        }
+        catch (ApiException)
+        {
+            // Planning finds faults in their order.
+            shape = default;
+            return false;
+        }
+    }
+
+    /// <summary>Plans a request from its text and the catalogs.</summary>
+    internal static PlannedRequest Plan(ApiRequest request, string role, SchemaCache cache, string schema)
+    {
+        var preferences = Preferences.Parse(request.Prefer, cache.Settings.MayChooseEnd);
+        var (plan, payload) = Planner.Plan(request, cache, schema, preferences);
+        preferences.Check(cache.TimeZones);
+        var searchPath = string.Join(", ", cache.Settings.SearchPath(schema).Select(Quoted));
+        return new PlannedRequest(plan, preferences, searchPath, Statements(plan, payload, cache, preferences, role));
+    }
+
+    private static List<Statement> Statements(RequestPlan plan, Payload? payload, SchemaCache cache, Preferences preferences, string role)
     {
         var statements = new List<Statement>(1);
         if (cache.Settings.PreRequest is { } function)
@@ -116,7 +158,7 @@ internal sealed class RestApi(Database database, SchemaCaches caches)
         return statements;
 
         // A plan is one role's, so each role has a text of its own.
-        Statement Made(SqlText sql) => new(sql.Add(" -- ").Add(caller.Role).ToString(), [.. sql.Parameters]);
+        Statement Made(SqlText sql) => new(sql.Add(" -- ").Add(role).ToString(), [.. sql.Parameters]);
     }
 
     private static string Quoted(string name) => '"' + name.Replace("\"", "\"\"", StringComparison.Ordinal) + '"';
@@ -217,7 +259,7 @@ internal sealed class RestApi(Database database, SchemaCaches caches)
             var answer = new ApiAnswer
             {
                 Status = code,
-                Body = body,
+                Rented = body,
                 Stream = stream,
                 HasNoBody = isHead || code == 204,
                 ContentType = isEmpty && !isHead ? null : plan.Media.ContentType,
@@ -279,7 +321,9 @@ internal sealed class RestApi(Database database, SchemaCaches caches)
 
         private string Place()
         {
-            var at = request.Query.Length == 0 ? "" : QueryReader.Canonical(request.Query);
+            // One parameter that needs no escaping stays as it is.
+            var at = request.Query.Length == 0 || (!request.Query.AsSpan().ContainsAnyExcept(Plain) && request.Query.AsSpan().Count('=') == 1)
+                ? request.Query : QueryReader.Canonical(request.Query);
             return at.Length == 0 ? $"/{Uri.EscapeDataString(request.Path[0])}" : $"/{Uri.EscapeDataString(request.Path[0])}?{at}";
         }
 
@@ -291,17 +335,18 @@ internal sealed class RestApi(Database database, SchemaCaches caches)
             return place.ToString();
         }
 
-        private static async Task<(ReadOnlyMemory<byte> Body, Stream? Stream)> BodyAsync(NpgsqlDataReader results, bool isHeld, CancellationToken cancellationToken)
+        private static async Task<(ArraySegment<byte> Rented, Stream? Stream)> BodyAsync(NpgsqlDataReader results, bool isHeld, CancellationToken cancellationToken)
         {
             if (results.IsDBNull(StatementWriter.Body))
                 return default;
             var stream = await results.GetStreamAsync(StatementWriter.Body, cancellationToken);
             if (!isHeld && stream.Length > ShortBytes)
                 return (default, stream);
-            var body = new byte[stream.Length];
-            await stream.ReadExactlyAsync(body, cancellationToken);
+            var length = (int)stream.Length;
+            var body = ArrayPool<byte>.Shared.Rent(length);
+            await stream.ReadExactlyAsync(body.AsMemory(0, length), cancellationToken);
             await stream.DisposeAsync();
-            return (body, null);
+            return (new ArraySegment<byte>(body, 0, length), null);
         }
 
         private async Task<ApiAnswer> ExplainAsync(NpgsqlDataReader results, CancellationToken cancellationToken)

@@ -1,5 +1,3 @@
-using System.Collections.Frozen;
-
 namespace Voxbase.DataApi;
 
 /// <summary>A name in a schema.</summary>
@@ -25,7 +23,7 @@ internal sealed class Table(QName name, bool isView, int events, string? descrip
     private const int Update = 4;
     private const int Delete = 16;
 
-    private readonly FrozenDictionary<string, Column> byName = columns.ToFrozenDictionary(column => column.Name, StringComparer.Ordinal);
+    private readonly Dictionary<string, Column> byName = columns.ToDictionary(column => column.Name, StringComparer.Ordinal);
 
     public QName Name { get; } = name;
 
@@ -124,7 +122,7 @@ internal sealed record Routine(QName Name, IReadOnlyList<RoutineParameter> Param
     public bool IsRowAlias { get; init; }
 
     /// <summary>Columns of what it returns where that is no exposed table.</summary>
-    public FrozenSet<string>? ReturnColumns { get; init; }
+    public IReadOnlySet<string>? ReturnColumns { get; init; }
 
     /// <summary>Settings that it brings and that must stand before it begins.</summary>
     public IReadOnlyList<KeyValuePair<string, string>> Settings { get; init; } = [];
@@ -148,24 +146,27 @@ internal sealed record Routine(QName Name, IReadOnlyList<RoutineParameter> Param
 /// </summary>
 internal sealed class SchemaCache
 {
-    private readonly FrozenDictionary<QName, Table> tables;
-    private readonly FrozenDictionary<QName, Relationship[]> relationships;
-    private readonly FrozenDictionary<QName, Routine[]> routines;
-    private readonly FrozenDictionary<QName, string> types;
+    private readonly Dictionary<QName, Table> tables;
+    private readonly Dictionary<QName, Relationship[]> relationships;
+    private readonly Dictionary<QName, Routine[]> routines;
+    private readonly Dictionary<QName, string> types;
 
     public SchemaCache(
         IEnumerable<Table> tables, IEnumerable<Relationship> relationships, IEnumerable<Routine> routines,
-        IEnumerable<KeyValuePair<QName, string>> types, IReadOnlySet<string> timeZones, ApiSettings settings)
+        Dictionary<QName, string> types, IReadOnlySet<string> timeZones, ApiSettings settings)
     {
-        this.tables = tables.ToFrozenDictionary(table => table.Name);
-        this.relationships = relationships.GroupBy(each => each.Table).ToFrozenDictionary(group => group.Key, group => group.ToArray());
-        this.routines = routines.GroupBy(each => each.Name).ToFrozenDictionary(group => group.Key, group => group.ToArray());
-        this.types = types.ToFrozenDictionary();
+        this.tables = tables.ToDictionary(table => table.Name);
+        this.relationships = relationships.GroupBy(each => each.Table).ToDictionary(group => group.Key, group => group.ToArray());
+        this.routines = routines.GroupBy(each => each.Name).ToDictionary(group => group.Key, group => group.ToArray());
+        this.types = types;
         TimeZones = timeZones;
         Settings = settings;
     }
 
     public ApiSettings Settings { get; }
+
+    /// <summary>What was planned with it.</summary>
+    public PlanCache Plans { get; } = new();
 
     public IReadOnlySet<string> TimeZones { get; }
 

@@ -1,4 +1,4 @@
-using System.Collections.Frozen;
+using System.Data;
 using System.Runtime.InteropServices;
 using Npgsql;
 using Voxbase.Data;
@@ -52,29 +52,26 @@ internal sealed class SchemaCacheReader(Database database, DataApiOptions option
         """
         select c.oid, n.nspname::text, c.relname::text, c.relkind in ('v', 'm'),
           case when c.relkind in ('r', 'p') then 28 when c.relkind in ('v', 'f') then pg_relation_is_updatable(c.oid, true) else 0 end,
-          obj_description(c.oid, 'pg_class'), n.nspname = any($1) and c.relkind <> 'c' and not c.relispartition, c.reltype
+          d.description, n.nspname = any($1) and c.relkind <> 'c' and not c.relispartition, c.reltype
         from pg_catalog.pg_class c
         join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+        left join pg_catalog.pg_description d on d.objoid = c.oid and d.classoid = 'pg_catalog.pg_class'::regclass and d.objsubid = 0
         where c.relkind in ('r', 'p', 'v', 'm', 'f', 'c')
           and n.nspname not in ('pg_catalog', 'information_schema') and n.nspname not like 'pg\_toast%' and n.nspname not like 'pg\_temp\_%'
         """;
 
-    // Every relation's names, for views and keys lead anywhere; the rest for exposed ones.
+    // Every relation's names, for views and keys lead anywhere; the rest for exposed ones. Types by number: there are far fewer than columns.
     internal const string ColumnsSql =
         """
         select a.attrelid, a.attnum, a.attname::text,
-          case when d.exposed then format_type(case when t.typtype = 'd' then t.typbasetype else t.oid end, null) end,
-          case when d.exposed then format_type(a.atttypid, a.atttypmod) end,
-          not (a.attnotnull or t.typtype = 'd' and t.typnotnull),
-          case when d.exposed and t.oid in ('varchar'::regtype, 'bpchar'::regtype) and a.atttypmod > 4 then a.atttypmod - 4 end,
+          a.atttypid, a.atttypmod, not (a.attnotnull or t.typtype = 'd' and t.typnotnull),
           case
             when not d.exposed or a.attgenerated <> '' then null
             when a.attidentity = 'd' then format('nextval(%L)', pg_get_serial_sequence(a.attrelid::regclass::text, a.attname))
             when e.adbin is not null then pg_get_expr(e.adbin, e.adrelid)
             when t.typtype = 'd' and t.typdefaultbin is not null then pg_get_expr(t.typdefaultbin, 0)
           end,
-          case when d.exposed then col_description(a.attrelid, a.attnum) end,
-          case when d.exposed and t.typtype = 'e' then (select array_agg(enumlabel::text order by enumsortorder) from pg_catalog.pg_enum where enumtypid = t.oid) end
+          x.description
         from pg_catalog.pg_attribute a
         join (
           select c.oid, n.nspname = any($1) as exposed
@@ -84,8 +81,31 @@ internal sealed class SchemaCacheReader(Database database, DataApiOptions option
         ) as d on d.oid = a.attrelid
         join pg_catalog.pg_type t on t.oid = a.atttypid
         left join pg_catalog.pg_attrdef e on e.adrelid = a.attrelid and e.adnum = a.attnum
+        left join pg_catalog.pg_description x on x.objoid = a.attrelid and x.classoid = 'pg_catalog.pg_class'::regclass and x.objsubid = a.attnum
         where a.attnum > 0 and not a.attisdropped
         order by a.attrelid, a.attnum
+        """;
+
+    // The types of exposed columns and of arguments, each once.
+    internal const string FormsSql =
+        """
+        select u.type, u.mod, format_type(case when t.typtype = 'd' then t.typbasetype else t.oid end, null), format_type(u.type, u.mod), format_type(u.type, null),
+          case when t.oid in ('varchar'::regtype, 'bpchar'::regtype) and u.mod > 4 then u.mod - 4 end,
+          case when t.typtype = 'e' then (select array_agg(enumlabel::text order by enumsortorder) from pg_catalog.pg_enum where enumtypid = t.oid) end
+        from (
+          select a.atttypid as type, a.atttypmod as mod
+          from pg_catalog.pg_namespace n
+          join pg_catalog.pg_class c on c.relnamespace = n.oid
+          join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+          where n.nspname = any($1) and c.relkind in ('r', 'p', 'v', 'm', 'f', 'c')
+          union
+          select a.type, -1
+          from pg_catalog.pg_namespace n
+          join pg_catalog.pg_proc p on p.pronamespace = n.oid
+          cross join unnest(coalesce(p.proallargtypes, p.proargtypes::oid[])) as a(type)
+          where n.nspname = any($1)
+        ) as u
+        join pg_catalog.pg_type t on t.oid = u.type
         """;
 
     internal const string KeysSql =
@@ -115,19 +135,18 @@ internal sealed class SchemaCacheReader(Database database, DataApiOptions option
         ), bases as (
           select d.oid, d.base from domains d join pg_catalog.pg_type t on t.oid = d.base and t.typtype <> 'd'
         )
-        select n.nspname::text, p.proname::text, obj_description(p.oid, 'pg_proc'), p.proargnames, p.proargmodes::text[],
-          (select array_agg(format_type(a.type, null) order by a.ord)
-           from unnest(coalesce(p.proallargtypes, p.proargtypes::oid[])) with ordinality as a(type, ord)),
-          p.pronargdefaults::int, p.provolatile::text, p.proretset, rn.nspname::text, coalesce(rc.relname, t.typname)::text,
+        select n.nspname::text, p.proname::text, x.description, p.proargnames, p.proargmodes::text[],
+          coalesce(p.proallargtypes, p.proargtypes::oid[]),
+          p.pronargdefaults::int, p.provolatile::text, p.proretset, rn.nspname::text, t.typname::text,
           t.typtype = 'c' or coalesce(p.proargmodes::text[] && '{t,b,o}', false), b.oid is not null, p.proconfig, t.typrelid
         from pg_catalog.pg_proc p
         join pg_catalog.pg_namespace n on n.oid = p.pronamespace
         left join bases b on b.oid = p.prorettype
         join pg_catalog.pg_type t on t.oid = coalesce(b.base, p.prorettype)
         join pg_catalog.pg_namespace rn on rn.oid = t.typnamespace
-        left join pg_catalog.pg_class rc on rc.oid = t.typrelid
+        left join pg_catalog.pg_description x on x.objoid = p.oid and x.classoid = 'pg_catalog.pg_proc'::regclass and x.objsubid = 0
         where p.prokind = 'f' and n.nspname = any($1) and t.oid not in ('trigger'::regtype, 'event_trigger'::regtype)
-        order by n.nspname, p.proname, p.oid
+        order by p.oid
         """;
 
     // Functions of one row: computed columns, and, where they make rows of a table, computed relationships.
@@ -172,27 +191,33 @@ internal sealed class SchemaCacheReader(Database database, DataApiOptions option
 
     private static readonly string[] RowTypes = ["bytea", "json", "jsonb", "text", "xml"];
 
-    public async Task<SchemaCache> ReadAsync(CancellationToken cancellationToken)
+    /// <summary>Reads the catalogs.</summary>
+    /// <param name="previous">What was read before, or null. Time zones are the server's files, slow to list, and stay as they were.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    public async Task<SchemaCache> ReadAsync(SchemaCache? previous, CancellationToken cancellationToken)
     {
         await using var connection = await database.OpenWithoutCallerAsync(cancellationToken);
-        await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+        await using var transaction = await connection.BeginTransactionAsync(IsolationLevel.RepeatableRead, cancellationToken);
         var settings = await SettingsAsync(connection, cancellationToken);
         string[] schemas = [.. settings.Schemas];
         string[] named = [.. settings.Schemas.Concat(settings.ExtraSearchPath).Append("pg_catalog").Distinct()];
         await using var batch = new NpgsqlBatch(connection) { Timeout = 60 };
         Add(QuietSql);
         Add(RelationsSql, schemas);
+        Add(FormsSql, schemas);
         Add(ColumnsSql, schemas);
         Add(KeysSql);
         Add(ViewsSql);
         Add(RoutinesSql, schemas);
         Add(ComputedSql);
         Add(TypesSql, named);
-        Add(TimeZonesSql);
+        if (previous is null)
+            Add(TimeZonesSql);
         await using var results = await batch.ExecuteReaderAsync(cancellationToken);
         await results.NextResultAsync(cancellationToken);
         var catalog = new Catalog();
         await EachAsync(catalog.AddRelation);
+        await EachAsync(catalog.AddForm);
         await EachAsync(catalog.AddColumn);
         await EachAsync(catalog.AddKey);
         await EachAsync(catalog.AddView);
@@ -202,6 +227,8 @@ internal sealed class SchemaCacheReader(Database database, DataApiOptions option
         await EachAsync(rows => types[new QName(rows.GetString(0), rows.GetString(1))] = rows.GetString(2));
         foreach (var (name, type) in Spellings)
             types[new QName("pg_catalog", name)] = type;
+        if (previous is not null)
+            return catalog.Close(settings, types, previous.TimeZones);
         var zones = new HashSet<string>(StringComparer.Ordinal);
         await EachAsync(rows => zones.Add(rows.GetString(0)));
         return catalog.Close(settings, types, zones);
@@ -247,6 +274,7 @@ internal sealed class SchemaCacheReader(Database database, DataApiOptions option
     private sealed class Catalog
     {
         private readonly Dictionary<uint, Relation> relations = [];
+        private readonly Dictionary<(uint Type, int Modifier), Form> forms = [];
         private readonly List<Key> keys = [];
         private readonly Dictionary<uint, List<ViewColumn>> views = [];
         private readonly List<Routine> routines = [];
@@ -256,6 +284,9 @@ internal sealed class SchemaCacheReader(Database database, DataApiOptions option
             relations[row.GetFieldValue<uint>(0)] = new Relation(
                 new QName(row.GetString(1), row.GetString(2)), row.GetBoolean(3), row.GetInt32(4), Text(row, 5), row.GetBoolean(6));
 
+        public void AddForm(NpgsqlDataReader row) => forms[(row.GetFieldValue<uint>(0), row.GetInt32(1))] = new Form(
+            row.GetString(2), row.GetString(3), row.GetString(4), row.IsDBNull(5) ? null : row.GetInt32(5), row.IsDBNull(6) ? [] : row.GetFieldValue<string[]>(6));
+
         public void AddColumn(NpgsqlDataReader row)
         {
             if (!relations.TryGetValue(row.GetFieldValue<uint>(0), out var relation))
@@ -264,9 +295,9 @@ internal sealed class SchemaCacheReader(Database database, DataApiOptions option
             relation.Names[row.GetInt16(1)] = name;
             if (relation.IsExposed)
             {
+                var form = forms[(row.GetFieldValue<uint>(3), row.GetInt32(4))];
                 relation.Columns.Add(new Column(
-                    name, row.GetString(3), row.GetString(4), row.GetBoolean(5), row.IsDBNull(6) ? null : row.GetInt32(6), Text(row, 7), Text(row, 8),
-                    row.IsDBNull(9) ? [] : row.GetFieldValue<string[]>(9)));
+                    name, form.DataType, form.NominalType, row.GetBoolean(5), form.MaxLength, Text(row, 6), Text(row, 7), form.Labels));
             }
         }
 
@@ -280,7 +311,7 @@ internal sealed class SchemaCacheReader(Database database, DataApiOptions option
         {
             var names = row.IsDBNull(3) ? null : row.GetFieldValue<string[]>(3);
             var modes = row.IsDBNull(4) ? null : row.GetFieldValue<string[]>(4);
-            var types = row.IsDBNull(5) ? [] : row.GetFieldValue<string[]>(5);
+            var types = row.IsDBNull(5) ? [] : Array.ConvertAll(row.GetFieldValue<uint[]>(5), type => forms[(type, -1)].ArgumentType);
             var defaults = row.GetInt32(6);
             var inputs = Enumerable.Range(0, types.Length).Where(i => modes is null || modes[i] is "i" or "b" or "v").ToList();
             var unnamed = inputs.Count(i => names is null || names[i].Length == 0);
@@ -301,8 +332,8 @@ internal sealed class SchemaCacheReader(Database database, DataApiOptions option
                 ReturnType = new QName(row.GetString(9), row.GetString(10)),
                 ReturnsRow = row.GetBoolean(11),
                 IsRowAlias = row.GetBoolean(12),
-                ReturnColumns = outputs.Count > 0 ? outputs.ToFrozenSet(StringComparer.Ordinal)
-                    : rows != 0 && relations.TryGetValue(rows, out var relation) ? relation.Names.Values.ToFrozenSet(StringComparer.Ordinal)
+                ReturnColumns = outputs.Count > 0 ? outputs.ToHashSet(StringComparer.Ordinal)
+                    : rows != 0 && relations.TryGetValue(rows, out var relation) ? relation.Names.Values.ToHashSet(StringComparer.Ordinal)
                     : null,
                 Settings = [.. settings.Where(setting => setting.Key is "statement_timeout" or "plan_filter.statement_cost_limit")],
                 Isolation = settings.FirstOrDefault(setting => setting.Key == "default_transaction_isolation").Value,
@@ -312,7 +343,7 @@ internal sealed class SchemaCacheReader(Database database, DataApiOptions option
         public void AddComputed(NpgsqlDataReader row) => computed.Add(
             (new QName(row.GetString(0), row.GetString(1)), row.GetFieldValue<uint>(2), row.GetFieldValue<uint>(3), row.GetBoolean(4)));
 
-        public SchemaCache Close(ApiSettings settings, Dictionary<QName, string> types, HashSet<string> zones)
+        public SchemaCache Close(ApiSettings settings, Dictionary<QName, string> types, IReadOnlySet<string> zones)
         {
             AddKept();
             var origins = new ViewColumns(views);
@@ -509,6 +540,9 @@ internal sealed class SchemaCacheReader(Database database, DataApiOptions option
 
             public List<Column> Columns { get; } = [];
         }
+
+        /// <summary>How a type is written.</summary>
+        private sealed record Form(string DataType, string NominalType, string ArgumentType, int? MaxLength, string[] Labels);
 
         private sealed record Key(string Name, char Kind, uint Relation, uint Referenced, short[] Columns, short[] ReferencedColumns);
     }

@@ -30,7 +30,7 @@ internal sealed class SchemaCaches(Database database, VoxbaseOptions options) : 
             await turn.WaitAsync(cancellationToken);
             try
             {
-                return current ??= await new SchemaCacheReader(database, options.DataApi).ReadAsync(cancellationToken);
+                return current ??= await new SchemaCacheReader(database, options.DataApi).ReadAsync(null, cancellationToken);
             }
             finally
             {
@@ -52,7 +52,7 @@ internal sealed class SchemaCaches(Database database, VoxbaseOptions options) : 
         await turn.WaitAsync(cancellationToken);
         try
         {
-            return current = await new SchemaCacheReader(database, options.DataApi).ReadAsync(cancellationToken);
+            return current = await new SchemaCacheReader(database, options.DataApi).ReadAsync(current, cancellationToken);
         }
         finally
         {

@@ -604,8 +604,8 @@ internal sealed class StatementWriter(SqlText sql, RequestPlan plan, Payload? pa
         _ => throw new ArgumentOutOfRangeException(nameof(op), op, null),
     };
 
-    // One array of a type that PostgreSQL finds out: the statement stays the same, however many there are.
-    private static string ArrayOf(IReadOnlyList<string> values)
+    /// <summary>One array of a type that PostgreSQL finds out: the statement stays the same, however many there are.</summary>
+    internal static string ArrayOf(IReadOnlyList<string> values)
     {
         if (values is [""])
             return "{}";

@@ -82,6 +82,12 @@ public sealed partial class FuzzTests(TestCluster cluster)
                 // Names that a client gives to its columns stand in quotes; nothing else of it may stand anywhere.
                 if (Quoted().Replace(text, "").Contains(Marker, StringComparison.OrdinalIgnoreCase))
                     faults.Add($"a value in a statement: {text} of {shown}");
+                // Twice, so that the second comes from what the first left behind.
+                for (var time = 0; time < 2; time++)
+                {
+                    if (PlanCacheTests.Told(RestApi.Planned(request, Caller.ServiceRole, cache, "garden")) != PlanCacheTests.Told(RestApi.Plan(request, Caller.ServiceRole, cache, "garden")))
+                        faults.Add($"another request's plan: {shown}");
+                }
             }
             catch (ApiException e) when (e.Status < 500)
             {

@@ -76,7 +76,7 @@ internal sealed class FeedView
             access.Columns.Contains(table.Relation.Columns[i].Name)
             && (wanted is null || table.Key.Contains(i) || wanted.Contains(table.Relation.Columns[i].Name)))];
         names = [.. table.Relation.Columns.Select(column => Encoding.UTF8.GetBytes(column.Name))];
-        Columns = [.. columns.Select(i => new FeedColumn(table.Relation.Columns[i].Name, table.Types[i].Name))];
+        Columns = [.. columns.Select(i => new FeedColumn(table.Relation.Columns[i].Name, table.Types[i].Name, table.Key.Contains(i)))];
     }
 
     public IReadOnlyList<FeedColumn> Columns { get; }

@@ -10,7 +10,7 @@ namespace Voxbase;
 internal sealed class FeedTable
 {
     private readonly ConcurrentDictionary<string, FeedAccess> access = new();
-    private readonly ConcurrentDictionary<(string Role, string Columns), FeedView> views = new();
+    private readonly ConcurrentDictionary<(string Role, string? Columns), FeedView> views = new();
 
     public required WalRelation Relation { get; init; }
 
@@ -51,7 +51,7 @@ internal sealed class FeedTable
 
     /// <summary>What a role sees of a row when it asks for these columns (null: all).</summary>
     public FeedView ViewOf(string role, FeedAccess of, IReadOnlyCollection<string>? columns) =>
-        views.GetOrAdd((role, columns is null ? "" : string.Join('\n', columns)), _ => new FeedView(this, of, columns));
+        views.GetOrAdd((role, columns is null ? null : string.Join('\n', columns)), _ => new FeedView(this, of, columns));
 }
 
 /// <summary>What a role may do with a table.</summary>

@@ -29,6 +29,19 @@ public sealed class SupabaseClientTests(TestCluster cluster)
     [Theory]
     [InlineData("1.0.0")]
     [InlineData("2.0.0")]
+    public async Task It_comes_with_the_short_keys(string version)
+    {
+        await using var api = await Api.StartAsync(cluster);
+        var (keys, url, user) = (new ApiKeys(Api.Secret), api.Url.ToString().TrimEnd('/'), await api.Database.NewUserAsync());
+        var conversation = (await api.Database.Conversations.StartAsync(user, new NewConversation(), Cancel)).Id;
+        var output = await NpmClients.RunAsync(
+            "supabase/realtime-keys.mjs", url, version, keys.Publishable, keys.Secret, api.Tokens.Mint(Caller.UserRole, user.UserId), conversation.ToString());
+        output.ShouldContain("done");
+    }
+
+    [Theory]
+    [InlineData("1.0.0")]
+    [InlineData("2.0.0")]
     public async Task It_follows_rows_and_hears_what_the_database_sends(string version)
     {
         await using var api = await Api.StartAsync(cluster);

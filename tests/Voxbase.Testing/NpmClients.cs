@@ -53,6 +53,30 @@ internal static class NpmClients
         }
     }
 
+    /// <summary>Runs a script that asks: each line it prints is answered with a line. It fails as <see cref="RunAsync"/> does.</summary>
+    public static async Task AnswerAsync(string script, Func<string, Task<string>> answer, params string[] arguments)
+    {
+        var cancel = TestContext.Current.CancellationToken;
+        using var node = await StartAsync(script, arguments);
+        try
+        {
+            var error = node.StandardError.ReadToEndAsync(cancel);
+            while (await node.StandardOutput.ReadLineAsync(cancel) is { } line)
+            {
+                await node.StandardInput.WriteLineAsync((await answer(line)).AsMemory(), cancel);
+                await node.StandardInput.FlushAsync(cancel);
+            }
+
+            await node.WaitForExitAsync(cancel);
+            Assert.True(node.ExitCode == 0, $"{script} ended with {node.ExitCode}.\n{await error}");
+        }
+        finally
+        {
+            if (!node.HasExited)
+                node.Kill();
+        }
+    }
+
     private static async Task InstallAsync()
     {
         await Installing.WaitAsync();

@@ -202,9 +202,9 @@ internal sealed class ChannelEndpoints(ChannelParts parts, IHostApplicationLifet
     {
         const string scheme = "Bearer ";
         var authorization = request.Headers.Authorization.ToString();
-        return authorization.StartsWith(scheme, StringComparison.OrdinalIgnoreCase) && !ChannelTokens.IsKey(authorization[scheme.Length..])
-            ? authorization[scheme.Length..].Trim()
-            : FirstOf(request.Headers["apikey"], request.Headers["x-api-key"]);
+        var bearer = authorization.StartsWith(scheme, StringComparison.OrdinalIgnoreCase) ? authorization[scheme.Length..].Trim() : null;
+        // Where a client has no token it sends its key in both places.
+        return bearer is not null && !ChannelTokens.IsKey(bearer) ? bearer : FirstOf(request.Headers["apikey"], request.Headers["x-api-key"]) ?? bearer;
     }
 
     private static string? FirstOf(params ReadOnlySpan<Microsoft.Extensions.Primitives.StringValues> values)

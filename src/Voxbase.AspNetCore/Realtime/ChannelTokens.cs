@@ -18,7 +18,7 @@ internal sealed record Refusal(string Code, string Message)
 /// </summary>
 internal sealed class ChannelTokens(Tokens tokens, TimeProvider time)
 {
-    /// <summary>Keys that are no tokens begin so: a client that has nothing better sends them where a token belongs.</summary>
+    /// <summary>Keys that are no tokens begin so: they open a socket, and a client that has nothing better sends them where a token belongs.</summary>
     public static bool IsKey(string token) => token.StartsWith("sb_", StringComparison.Ordinal);
 
     public async ValueTask<(ChannelSession? Session, Refusal? Refusal)> VerifyAsync(string? token, CancellationToken cancellationToken)
@@ -27,7 +27,8 @@ internal sealed class ChannelTokens(Tokens tokens, TimeProvider time)
         try
         {
             var caller = await tokens.VerifyAsync(token, cancellationToken);
-            var expiresAt = Expiry(claims);
+            // A key holds as long as the server's secret.
+            var expiresAt = IsKey(token!) ? DateTimeOffset.MaxValue : Expiry(claims);
             return expiresAt > time.GetUtcNow() ? (new ChannelSession(token!, caller, expiresAt), null) : (null, Expired(expiresAt));
         }
         catch (VoxbaseException e)

@@ -28,6 +28,8 @@ internal sealed class TableChanges : IAsyncDisposable
     private readonly Action<bool, string> say;
     private readonly List<(long Id, JsonElement Entry)> bindings = [];
     private readonly List<FeedEntry> entries = [];
+    private readonly string[] selections;
+    private readonly bool isSelective;
     private readonly TaskCompletionSource<string?> live = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource announced = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly string? fault;
@@ -50,6 +52,9 @@ internal sealed class TableChanges : IAsyncDisposable
                 fault ??= Explain(e, entry);
             }
         }
+
+        selections = [.. entries.Select(entry => entry.Columns is null ? "*" : string.Join('\n', entry.Columns.Order(StringComparer.Ordinal)))];
+        isSelective = selections.Distinct().Skip(1).Any();
     }
 
     /// <summary>What the join is answered: the entries as they came, each with its id.</summary>
@@ -168,7 +173,7 @@ internal sealed class TableChanges : IAsyncDisposable
                         say(true, "Subscribed to PostgreSQL");
                         break;
                     case FeedEventKind.Change:
-                        send(Payload(happened));
+                        Send(happened);
                         position = happened.Position;
                         break;
                     case FeedEventKind.Progress:
@@ -209,15 +214,24 @@ internal sealed class TableChanges : IAsyncDisposable
         }
     }
 
-    private ReadOnlyMemory<byte> Payload(FeedEvent happened)
+    // Entries of one table that ask for different columns are one subscription, which gets the columns of all: each is told its own.
+    private void Send(FeedEvent happened)
     {
-        var data = Written.GetValue(happened, static each => Data(each));
+        foreach (var alike in happened.Matches.GroupBy(match => selections[match], StringComparer.Ordinal))
+        {
+            var isAll = !isSelective || entries[alike.First()].Columns is null;
+            Send(alike, isAll ? Written.GetValue(happened, static each => Data(each, null)) : Data(happened, entries[alike.First()].Columns));
+        }
+    }
+
+    private void Send(IEnumerable<int> matches, byte[] data)
+    {
         var buffer = new ArrayBufferWriter<byte>(data.Length + 64);
         using (var writer = new Utf8JsonWriter(buffer, Relaxed))
         {
             writer.WriteStartObject();
             writer.WriteStartArray("ids");
-            foreach (var match in happened.Matches)
+            foreach (var match in matches)
                 writer.WriteNumberValue(bindings[match].Id);
             writer.WriteEndArray();
             writer.WritePropertyName("data");
@@ -225,11 +239,13 @@ internal sealed class TableChanges : IAsyncDisposable
             writer.WriteEndObject();
         }
 
-        return buffer.WrittenMemory;
+        send(buffer.WrittenMemory);
     }
 
-    private static byte[] Data(FeedEvent happened)
+    private static byte[] Data(FeedEvent happened, IReadOnlyList<string>? only)
     {
+        // The key comes whatever is asked for.
+        var wanted = only is null ? null : happened.Columns.Where(column => column.IsKey || only.Contains(column.Name)).Select(column => column.Name).ToHashSet();
         var isTooLarge = happened.Record.Length + happened.OldRecord.Length > MaxRecordBytes;
         var buffer = new ArrayBufferWriter<byte>(Math.Min(happened.Record.Length, MaxRecordBytes) + 512);
         using (var writer = new Utf8JsonWriter(buffer, Relaxed))
@@ -240,7 +256,7 @@ internal sealed class TableChanges : IAsyncDisposable
             writer.WriteString("commit_timestamp", happened.CommittedAt.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture));
             writer.WriteString("type", happened.Change switch { FeedChanges.Insert => "INSERT", FeedChanges.Update => "UPDATE", _ => "DELETE" });
             writer.WriteStartArray("columns");
-            foreach (var column in happened.Columns)
+            foreach (var column in happened.Columns.Where(column => wanted is null || wanted.Contains(column.Name)))
             {
                 writer.WriteStartObject();
                 writer.WriteString("name", column.Name);
@@ -265,8 +281,8 @@ internal sealed class TableChanges : IAsyncDisposable
                 writer.WritePropertyName(name);
                 if (row.IsEmpty)
                     writer.WriteRawValue("{}", skipInputValidation: true);
-                else if (isTooLarge)
-                    WriteSmallFields(writer, row);
+                else if (isTooLarge || wanted is not null)
+                    WriteFields(writer, row, isTooLarge ? MaxFieldBytesWhenLarge : int.MaxValue, wanted);
                 else
                     writer.WriteRawValue(row.Span, skipInputValidation: true);
             }
@@ -275,13 +291,13 @@ internal sealed class TableChanges : IAsyncDisposable
         return buffer.WrittenSpan.ToArray();
     }
 
-    private static void WriteSmallFields(Utf8JsonWriter writer, ReadOnlyMemory<byte> row)
+    private static void WriteFields(Utf8JsonWriter writer, ReadOnlyMemory<byte> row, int maxBytes, HashSet<string>? only)
     {
         using var document = JsonDocument.Parse(row);
         writer.WriteStartObject();
         foreach (var field in document.RootElement.EnumerateObject())
         {
-            if (Encoding.UTF8.GetByteCount(field.Value.GetRawText()) <= MaxFieldBytesWhenLarge)
+            if (only?.Contains(field.Name) != false && Encoding.UTF8.GetByteCount(field.Value.GetRawText()) <= maxBytes)
                 field.WriteTo(writer);
         }
 

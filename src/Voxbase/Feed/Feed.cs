@@ -148,8 +148,8 @@ public sealed class Feed : IAsyncDisposable
     {
         if (subscription.Request.Entries.All(entry => entry.Table == "*"))
             return;
-        var published = (await authorizer.PublishedAsync(cancellationToken)).GroupBy(column => (column.Schema, column.Table))
-            .ToDictionary(table => table.Key, table => table.ToDictionary(column => column.Column, column => column.Type));
+        var published = (await authorizer.PublishedAsync(subscription.Caller.Role, cancellationToken)).GroupBy(column => (column.Schema, column.Table))
+            .ToDictionary(table => table.Key, table => table.ToDictionary(column => column.Column, StringComparer.Ordinal));
         foreach (var entry in subscription.Request.Entries.Where(entry => entry.Table != "*"))
         {
             var tables = published.Where(table => table.Key.Table == entry.Table && (entry.Schema == "*" || table.Key.Schema == entry.Schema)).ToList();
@@ -157,9 +157,9 @@ public sealed class Feed : IAsyncDisposable
                 throw FeedErrors.RequestInvalid.With($"The feed does not publish {entry.Schema}.{entry.Table}.");
             foreach (var filter in entry.Filters ?? [])
             {
-                if (!tables.Any(table => table.Value.ContainsKey(filter.Column)))
-                    throw FeedErrors.RequestInvalid.With($"{entry.Schema}.{entry.Table} has no column '{filter.Column}'.");
-                FilterTest.Make(filter, 0, tables.Select(table => table.Value.GetValueOrDefault(filter.Column)).OfType<string>().First());
+                if (tables.Select(table => table.Value.GetValueOrDefault(filter.Column)).FirstOrDefault(column => column is { IsReadable: true }) is not { } compared)
+                    throw FeedErrors.RequestInvalid.With($"{entry.Schema}.{entry.Table} has no column '{filter.Column}' that changes tell this subscriber of.");
+                FilterTest.Make(filter, 0, compared.Type);
             }
 
             if (entry.Columns?.FirstOrDefault(column => !tables.Any(table => table.Value.ContainsKey(column))) is { } unknown)

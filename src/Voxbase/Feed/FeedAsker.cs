@@ -6,6 +6,14 @@ using Voxbase.Data;
 
 namespace Voxbase;
 
+/// <summary>A column of a published table.</summary>
+/// <param name="Schema">The table's schema.</param>
+/// <param name="Table">The table.</param>
+/// <param name="Column">Its name.</param>
+/// <param name="Type">Its type, of a domain that beneath it.</param>
+/// <param name="IsReadable">Whether changes tell the role that asked of it: it may select it, and the log has it, which generated columns are not in.</param>
+internal sealed record PublishedColumn(string Schema, string Table, string Column, string Type, bool IsReadable);
+
 /// <summary>An identity as policies see it.</summary>
 internal sealed record AskedIdentity(string Role, string Claims, string Key);
 
@@ -115,12 +123,14 @@ internal sealed class FeedAsker(NpgsqlConnection connection) : IAsyncDisposable
 
     internal const string PublishedSql =
         """
-        select t.schemaname::text, t.tablename::text, a.attname::text, ty.typname::text
+        select t.schemaname::text, t.tablename::text, a.attname::text, coalesce(base.typname, ty.typname)::text,
+          a.attgenerated = '' and pg_catalog.has_column_privilege($1, c.oid, a.attnum, 'select')
         from pg_catalog.pg_publication_tables t
         join pg_catalog.pg_namespace n on n.nspname = t.schemaname
         join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname = t.tablename
         join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
         join pg_catalog.pg_type ty on ty.oid = a.atttypid
+        left join pg_catalog.pg_type base on base.oid = ty.typbasetype
         where t.pubname = 'voxbase_feed'
         """;
 
@@ -158,13 +168,13 @@ internal sealed class FeedAsker(NpgsqlConnection connection) : IAsyncDisposable
         return new FeedAccess([.. row.GetFieldValue<string[]>(1)], row.GetBoolean(2));
     }
 
-    public async Task<List<(string Schema, string Table, string Column, string Type)>> PublishedAsync(CancellationToken cancellationToken)
+    public async Task<List<PublishedColumn>> PublishedAsync(string role, CancellationToken cancellationToken)
     {
-        var found = new List<(string, string, string, string)>();
-        await using var command = new NpgsqlCommand(PublishedSql, connection);
+        var found = new List<PublishedColumn>();
+        await using var command = new NpgsqlCommand(PublishedSql, connection) { Parameters = { new NpgsqlParameter<string> { TypedValue = role } } };
         await using var row = await command.ExecuteReaderAsync(cancellationToken);
         while (await row.ReadAsync(cancellationToken))
-            found.Add((row.GetString(0), row.GetString(1), row.GetString(2), row.GetString(3)));
+            found.Add(new PublishedColumn(row.GetString(0), row.GetString(1), row.GetString(2), row.GetString(3), row.GetBoolean(4)));
         return found;
     }
 

@@ -55,11 +55,11 @@ internal sealed class FeedAuthorizer(Database database, VoxbaseOptions options, 
         return table.Remember(role, await asker.UseAsync(one => one.AccessAsync(table.Relation.Oid, role, cancellationToken)));
     }
 
-    /// <summary>What is published: tables, their columns and the columns' types.</summary>
-    public async Task<List<(string Schema, string Table, string Column, string Type)>> PublishedAsync(CancellationToken cancellationToken)
+    /// <summary>What is published: the columns of tables, and whether a role is told of them.</summary>
+    public async Task<List<PublishedColumn>> PublishedAsync(string role, CancellationToken cancellationToken)
     {
         using var asker = await catalog.TakeAsync(cancellationToken);
-        return await asker.UseAsync(one => one.PublishedAsync(cancellationToken));
+        return await asker.UseAsync(one => one.PublishedAsync(role, cancellationToken));
     }
 
     /// <summary>

@@ -29,7 +29,8 @@ public enum FeedEventKind
 /// <summary>A column of a table.</summary>
 /// <param name="Name">Its name.</param>
 /// <param name="Type">Its type as PostgreSQL's catalog names it: <c>int4</c>, <c>text</c>, <c>timestamptz</c>, <c>_text</c> for an array.</param>
-public readonly record struct FeedColumn(string Name, string Type);
+/// <param name="IsKey">Whether it is of the primary key.</param>
+public readonly record struct FeedColumn(string Name, string Type, bool IsKey = false);
 
 /// <summary>
 /// One event of a subscription. Events are shared between subscribers that may see the same of a row: never change what they hold.

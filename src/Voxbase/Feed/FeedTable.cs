@@ -10,7 +10,7 @@ namespace Voxbase;
 internal sealed class FeedTable
 {
     private readonly ConcurrentDictionary<string, FeedAccess> access = new();
-    private readonly ConcurrentDictionary<(string Role, string Columns), FeedView> views = new();
+    private readonly ConcurrentDictionary<(string Role, string? Columns), FeedView> views = new();
 
     public required WalRelation Relation { get; init; }
 
@@ -51,7 +51,7 @@ internal sealed class FeedTable
 
     /// <summary>What a role sees of a row when it asks for these columns (null: all).</summary>
     public FeedView ViewOf(string role, FeedAccess of, IReadOnlyCollection<string>? columns) =>
-        views.GetOrAdd((role, columns is null ? "" : string.Join('\n', columns)), _ => new FeedView(this, of, columns));
+        views.GetOrAdd((role, columns is null ? null : string.Join('\n', columns)), _ => new FeedView(this, of, columns));
 }
 
 /// <summary>What a role may do with a table.</summary>
@@ -76,7 +76,7 @@ internal sealed class FeedView
             access.Columns.Contains(table.Relation.Columns[i].Name)
             && (wanted is null || table.Key.Contains(i) || wanted.Contains(table.Relation.Columns[i].Name)))];
         names = [.. table.Relation.Columns.Select(column => Encoding.UTF8.GetBytes(column.Name))];
-        Columns = [.. columns.Select(i => new FeedColumn(table.Relation.Columns[i].Name, table.Types[i].Name))];
+        Columns = [.. columns.Select(i => new FeedColumn(table.Relation.Columns[i].Name, table.Types[i].Name, table.Key.Contains(i)))];
     }
 
     public IReadOnlyList<FeedColumn> Columns { get; }

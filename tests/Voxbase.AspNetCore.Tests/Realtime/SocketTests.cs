@@ -79,6 +79,7 @@ public sealed class SocketTests(TestCluster cluster)
     [InlineData("apikey=nonsense", 401)]
     [InlineData("apikey=EXPIRED", 401)]
     [InlineData("apikey=STRANGER", 401)]
+    [InlineData("apikey=sb_publishable_of-another", 401)]
     [InlineData("apikey=NOROLE", 403)]
     [InlineData("apikey=GOOD&vsn=3.0.0", 400)]
     public async Task A_connection_is_refused_over_http(string query, int status)

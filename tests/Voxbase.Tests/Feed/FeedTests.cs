@@ -10,6 +10,24 @@ public sealed class FeedTests(TestCluster cluster)
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     [Fact]
+    public async Task Who_asks_for_some_columns_of_one_table_takes_none_from_others_of_another()
+    {
+        await using var db = await cluster.CreateDatabaseAsync();
+        var (owner, other) = (await db.NewUserAsync(), await db.NewUserAsync());
+        var call = await CallAsync(db, owner);
+        // Of the same role and there first.
+        await using var some = await FeedFollower.StartAsync(db.Feed, other, new FeedRequest([new FeedEntry("vox", "conversations", Columns: ["name"])]));
+        await using var same = await FeedFollower.StartAsync(db.Feed, owner, new FeedRequest([new FeedEntry("vox", "conversations", Columns: ["name"])]));
+        await using var all = await FeedFollower.StartAsync(db.Feed, owner, "turns");
+        await AppendAsync(db, owner, call.Id, [Said("hello")]);
+        await all.SeesAsync("hello");
+        all.Changes[0].Columns.Where(column => column.IsKey).Select(column => column.Name).ShouldBe(["conversation_id", "id"]);
+        await db.ExecuteAsync(owner, $"update vox.conversations set name = 'Named' where id = '{call.Id}'");
+        await same.UntilAsync(seen => seen.Any(each => each.Kind == FeedEventKind.Change && FeedFollower.Record(each).GetProperty("name").GetString() == "Named"));
+        FeedFollower.Record(same.Changes[^1]).EnumerateObject().Select(column => column.Name).ShouldBe(["id", "name"], ignoreOrder: true);
+    }
+
+    [Fact]
     public async Task A_turn_reaches_owner_participant_admin_and_service_and_no_stranger()
     {
         await using var db = await cluster.CreateDatabaseAsync();

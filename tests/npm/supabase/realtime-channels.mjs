@@ -2,10 +2,9 @@
 // node realtime-channels.mjs <url> <version> <anon key> <owner's token> <another token of the owner> <participant's token> <stranger's token>
 //   <the secret of the server> <the owner's id> <conversation>
 import { createHmac } from 'node:crypto'
-import { createClient } from '@supabase/supabase-js'
+import { check, clientFor, clients, refused, same, step, subscribed, until } from './realtime.mjs'
 
 const [url, vsn, anon, owner, ownerAgain, participant, stranger, secret, ownerId, conversation] = process.argv.slice(2)
-const patience = 60_000
 
 // A token that ends in so many seconds, counted from now.
 const tokenFor = (seconds) => {
@@ -14,44 +13,7 @@ const tokenFor = (seconds) => {
   return `${encoded}.${createHmac('sha256', secret).update(encoded).digest('base64url')}`
 }
 
-// Whatever hangs is told by its last step.
-setTimeout(() => { console.error('gave up'); process.exit(2) }, 4 * patience).unref()
-
-const clients = []
-const clientOf = (token) => {
-  const client = createClient(url, anon, { accessToken: token ? async () => token : undefined, realtime: { vsn } })
-  clients.push(client)
-  return client
-}
-
-// The first value that is not undefined.
-const until = (what, read) => new Promise((resolve, reject) => {
-  const started = Date.now()
-  const look = () => {
-    const value = read()
-    if (value !== undefined && value !== false) resolve(value)
-    else if (Date.now() - started > patience) reject(new Error(`waited in vain for ${what}`))
-    else setTimeout(look, 5)
-  }
-  look()
-})
-
-const began = Date.now()
-const step = (name) => console.error(`${Date.now() - began} ms: ${name}`)
-
-const check = (ok, what) => { if (!ok) throw new Error(what) }
-const same = (is, should, what) => check(JSON.stringify(is) === JSON.stringify(should), `${what}: ${JSON.stringify(is)} is not ${JSON.stringify(should)}`)
-
-const subscribed = (channel) => new Promise((resolve, reject) => channel.subscribe((status, error) => {
-  if (status === 'SUBSCRIBED') resolve(channel)
-  else if (status !== 'CLOSED') reject(error ?? new Error(status))
-}))
-
-const refused = (channel) => new Promise((resolve, reject) => channel.subscribe((status, error) => {
-  if (status === 'CHANNEL_ERROR') resolve(error.message)
-  else if (status === 'SUBSCRIBED') reject(new Error('subscribed'))
-}))
-
+const clientOf = (token) => clientFor(url, vsn, anon, token)
 const ada = clientOf(owner)
 const bob = clientOf(participant)
 const eve = clientOf(stranger)

@@ -146,8 +146,7 @@ internal sealed class PlanTemplate
             text.Append(place == 0 ? "" : "&");
             if (next < marks.Count && marks[next].Pair == place)
             {
-                var equals = pair.IndexOf('=');
-                text.Append(equals < 0 ? pair : pair[..equals]).Append('=').Append(Uri.EscapeDataString(marks[next].Prefix + marks[next].Value));
+                text.Append(pair[..pair.IndexOf('=')]).Append('=').Append(Uri.EscapeDataString(marks[next].Prefix + marks[next].Value));
                 next++;
             }
             else

@@ -78,9 +78,12 @@ internal ref struct RequestShape
             var pair = request.Query.AsSpan(range);
             if (pair.IsEmpty)
                 continue;
+            // A name alone is not a name with an empty value.
             var equals = pair.IndexOf('=');
-            var name = QueryReader.Decode(equals < 0 ? pair : pair[..equals]);
-            var value = equals < 0 ? "" : QueryReader.Decode(pair[(equals + 1)..]);
+            if (equals < 0)
+                return false;
+            var name = QueryReader.Decode(pair[..equals]);
+            var value = QueryReader.Decode(pair[(equals + 1)..]);
             hasColumns |= name == "columns";
             if (!AddPair(name, value, isCallByGet))
                 return false;

@@ -69,7 +69,7 @@ public sealed class PlanCacheTests(TestCluster cluster)
             Get("name=fts.a"), Get("id=eq.1") with { Method = "HEAD" }, Get("id=eq.1") with { Method = "DELETE" }, Get("id=eq.1") with { Prefer = ["count=exact"] },
             Get("id=eq.1") with { Prefer = ["count=planned"] }, Get("id=eq.1") with { Accept = "text/csv" },
             Get("id=eq.1") with { Accept = "application/vnd.pgrst.object+json" }, Get("id=eq.1") with { Range = "0-1" }, Get("id=eq.1") with { Range = "1-2" },
-            Get("id=eq.1") with { Path = ["kinds"] }, Call("word=a"), Call("word=a&most=2"), Call("most=2&word=a"), Call("word=a&id=eq.2"), Call("word=a&word=b"),
+            Get("id=eq.1") with { Path = ["kinds"] }, Call("word=a"), Call("word=a&most=2"), Call("most=2&word=a"), Call("word=a&id=eq.2"), Call("word=a&word=b"), Call("word"), Call("word="), Get("id"),
             Write("POST", "", """{"id":4,"name":"x"}"""), Write("POST", "", """[{"id":4,"name":"x"}]"""), Write("POST", "", """{"name":"x","id":4}"""),
             Write("POST", "", """{"id":5}"""), Write("POST", "columns=id", """[{"id":5,"name":"x"}]"""), Write("POST", "columns=id,name", """[{"id":5,"name":"x"}]"""),
             Write("PATCH", "id=eq.1", """{"name":"x"}"""), Write("PATCH", "name=eq.1", """{"id":7}"""), Write("PUT", "id=eq.4", """{"id":4,"name":"x"}"""),
@@ -81,7 +81,19 @@ public sealed class PlanCacheTests(TestCluster cluster)
         foreach (var request in requests.Concat(requests.Reverse()).Concat(requests))
         {
             foreach (var role in (string[])["anon", "service_role"])
-                Told(RestApi.Planned(request, role, cache, "stall")).ShouldBe(Told(RestApi.Plan(request, role, cache, "stall")), $"{request.Method} {request.Query}");
+                Try(() => RestApi.Planned(request, role, cache, "stall")).ShouldBe(Try(() => RestApi.Plan(request, role, cache, "stall")), $"{request.Method} {request.Query}");
+        }
+
+        static string Try(Func<PlannedRequest> plan)
+        {
+            try
+            {
+                return Told(plan());
+            }
+            catch (ApiException e)
+            {
+                return e.Code;
+            }
         }
     }
 

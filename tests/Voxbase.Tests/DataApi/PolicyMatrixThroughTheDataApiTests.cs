@@ -53,9 +53,12 @@ public sealed class PolicyMatrixThroughTheDataApiTests(TestCluster cluster)
             """,
             """{"count":0}"""),
         ["cleaning_settings"] = ("", """{"is_enabled":true}""", """{"is_enabled":true}"""),
-        ["cleanings"] = ("conversation_id=eq.{c}", """{"conversation_id":"{c}"}""", """{"revision":7}"""),
+        ["cleanings"] = ("conversation_id=eq.{c}", """{"conversation_id":"{c}"}""", """{"revision":1000}"""),
         ["cleaned_versions"] = (
-            "conversation_id=eq.{c}", """{"conversation_id":"{c}","turn_id":"{o}","version":9,"cleaning_applied":false,"corrections":[],"transcription_error_detected":false}""",
+            "conversation_id=eq.{c}",
+            """
+            {"conversation_id":"{c}","turn_id":"{o}","version":1,"cleaning_applied":false,"corrections":[],"transcription_error_detected":false}
+            """,
             """{"cleaned_text":"Changed"}"""),
         ["key_terms"] = ("conversation_id=eq.{c}", """{"user_id":"{o}","terms":["Voxbase"]}""", """{"terms":["Changed"]}"""),
     };
@@ -110,7 +113,7 @@ public sealed class PolicyMatrixThroughTheDataApiTests(TestCluster cluster)
         {
             Method = verb switch { "select" => "GET", "insert" => "POST", "update" => "PATCH", _ => "DELETE" },
             Path = [table],
-            FullPath = "/rest/v1/" + table,
+            FullPath = "/" + table,
             Query = verb switch { "select" => $"select={column}&{fill(rows)}", "insert" => "", _ => fill(rows) },
             Prefer = ["tx=rollback, count=exact"],
             ContentType = "application/json",

@@ -1,7 +1,5 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Net;
-using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.RegularExpressions;
@@ -95,39 +93,7 @@ internal static partial class HttpBench
         }
 
         var watch = Stopwatch.StartNew();
-        await Task.WhenAll(requests.Select(request => Task.Run(() => PostAsync(port, request, each))));
+        await Task.WhenAll(requests.Select(request => Task.Run(() => HttpLoop.AskAsync(port, request, each, "HTTP/1.1 201"))));
         return Connections * each / watch.Elapsed.TotalSeconds;
-    }
-
-    private static async Task PostAsync(int port, byte[] request, int times)
-    {
-        using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
-        await socket.ConnectAsync(IPAddress.Loopback, port);
-        var buffer = new byte[4096];
-        for (var i = 0; i < times; i++)
-        {
-            await socket.SendAsync(request);
-            var received = 0;
-            int whole;
-            while ((whole = LengthOf(buffer.AsSpan(0, received))) < 0 || received < whole)
-            {
-                var more = await socket.ReceiveAsync(buffer.AsMemory(received));
-                received += more > 0 ? more : throw new IOException("The server closed the connection.");
-            }
-
-            if (!buffer.AsSpan(0, received).StartsWith("HTTP/1.1 201"u8))
-                throw new IOException(Encoding.ASCII.GetString(buffer, 0, received));
-        }
-    }
-
-    // Headers and body of an answer, or -1 while its headers are incomplete.
-    private static int LengthOf(ReadOnlySpan<byte> answer)
-    {
-        var end = answer.IndexOf("\r\n\r\n"u8);
-        if (end < 0)
-            return -1;
-        var at = answer.IndexOf("Content-Length: "u8);
-        var digits = answer[(at + 16)..];
-        return end + 4 + int.Parse(digits[..digits.IndexOf((byte)'\r')], CultureInfo.InvariantCulture);
     }
 }

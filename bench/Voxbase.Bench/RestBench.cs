@@ -219,29 +219,8 @@ internal static class RestBench
     private static async Task<double> RateAsync(int port, byte[] request, int each)
     {
         var watch = Stopwatch.StartNew();
-        await Task.WhenAll(Enumerable.Range(0, Connections).Select(_ => Task.Run(() => AskAsync(port, request, each))));
+        await Task.WhenAll(Enumerable.Range(0, Connections).Select(_ => Task.Run(() => HttpLoop.AskAsync(port, request, each, "HTTP/1.1 20"))));
         return Connections * each / watch.Elapsed.TotalSeconds;
-    }
-
-    private static async Task AskAsync(int port, byte[] request, int times)
-    {
-        using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
-        await socket.ConnectAsync(IPAddress.Loopback, port);
-        var buffer = new byte[64 * 1024];
-        for (var i = 0; i < times; i++)
-        {
-            await socket.SendAsync(request);
-            var received = 0;
-            long whole;
-            while ((whole = LengthOf(buffer.AsSpan(0, received))) < 0 || received < whole)
-            {
-                var more = await socket.ReceiveAsync(buffer.AsMemory(received));
-                received += more > 0 ? more : throw new IOException("The server closed the connection.");
-            }
-
-            if (!buffer.AsSpan(0, received).StartsWith("HTTP/1.1 20"u8))
-                throw new IOException(Encoding.ASCII.GetString(buffer, 0, received));
-        }
     }
 
     private static async Task<long> OnceAsync(int port, byte[] request, Action? look)
@@ -256,7 +235,7 @@ internal static class RestBench
             var more = await socket.ReceiveAsync(whole < 0 ? buffer.AsMemory((int)received) : buffer);
             received += more > 0 ? more : throw new IOException("The server closed the connection.");
             if (whole < 0)
-                whole = LengthOf(buffer.AsSpan(0, (int)received));
+                whole = HttpLoop.LengthOf(buffer.AsSpan(0, (int)received));
             look?.Invoke();
         }
 
@@ -308,18 +287,5 @@ internal static class RestBench
             while (socket.Receive(buffer) > 0)
                 socket.Send(answer);
         }
-    }
-
-    // Headers and body of an answer, or -1 while its headers are incomplete.
-    private static long LengthOf(ReadOnlySpan<byte> answer)
-    {
-        var end = answer.IndexOf("\r\n\r\n"u8);
-        if (end < 0)
-            return -1;
-        var at = answer.IndexOf("Content-Length: "u8);
-        if (at < 0 || at > end)
-            return end + 4;
-        var digits = answer[(at + 16)..];
-        return end + 4 + long.Parse(digits[..digits.IndexOf((byte)'\r')], CultureInfo.InvariantCulture);
     }
 }

@@ -4,7 +4,7 @@ using Voxbase.Testing;
 namespace Voxbase.Server.Tests;
 
 /// <summary>The real server, killed in the middle of a cleaning backlog, and its database likewise.</summary>
-public sealed class CleaningKillTests : IAsyncLifetime
+public sealed class CleaningKillTests : KillTests
 {
     private const int Conversations = 24;
     private const int Turns = 300;
@@ -15,24 +15,10 @@ public sealed class CleaningKillTests : IAsyncLifetime
         "I would like uh a table for for two", "the invoice is is two hundred dollars", "thank you um very much", "ask Agnes Kowalski",
     ];
 
-    private readonly Cli cli = new(Cli.NewHome());
-    private readonly TestCluster cluster = new();
-
-    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
-
-    public ValueTask InitializeAsync() => cluster.InitializeAsync();
-
-    public async ValueTask DisposeAsync()
-    {
-        await cluster.DisposeAsync();
-        if (Directory.Exists(cli.Home))
-            Directory.Delete(cli.Home, recursive: true);
-    }
-
     [Fact]
     public async Task Killed_again_and_again_each_turn_gets_the_one_result_of_an_uninterrupted_run()
     {
-        await using var db = await cluster.CreateDatabaseAsync();
+        await using var db = await Cluster.CreateDatabaseAsync();
         var ids = await TalkAsync(db);
         var interrupted = 0;
         for (var round = 0; round < 4; round++)
@@ -48,9 +34,8 @@ public sealed class CleaningKillTests : IAsyncLifetime
             interrupted += await CountAsync(db) < Conversations * Turns ? 1 : 0;
             if (round == 2)
             {
-                UpProcess.Signal(cluster.Postgres.ProcessId, "KILL");
-                await cluster.Postgres.WaitForExitAsync(Cancel);
-                await cluster.Postgres.EnsureRunningAsync(Cancel);
+                await KillDatabaseAsync();
+                await Cluster.Postgres.EnsureRunningAsync(Cancel);
                 NpgsqlConnection.ClearAllPools();
             }
         }
@@ -59,7 +44,7 @@ public sealed class CleaningKillTests : IAsyncLifetime
         await using (await StartAsync(db))
             await EventuallyAsync(async () => await CountAsync(db) == Conversations * Turns);
 
-        await using var whole = await cluster.CreateDatabaseAsync();
+        await using var whole = await Cluster.CreateDatabaseAsync();
         var others = await TalkAsync(whole);
         await whole.TranscriptCleaning.RunOnceAsync(Cancel);
         for (var i = 0; i < ids.Count; i++)
@@ -96,8 +81,7 @@ public sealed class CleaningKillTests : IAsyncLifetime
         return ids;
     }
 
-    private Task<UpProcess> StartAsync(TestDatabase db) => UpProcess.StartAsync(
-        cli, [(ServerKeys.SecretVariable, "a secret for tests that is long enough"), ("VOXBASE_TRANSCRIPTS__SWEEPEVERY", "1s")], "--database", db.ConnectionString);
+    private Task<UpProcess> StartAsync(TestDatabase db) => StartAsync(db, ("VOXBASE_TRANSCRIPTS__SWEEPEVERY", "1s"));
 
     // How far all conversations are together.
     private static async Task<int> CountAsync(TestDatabase db)

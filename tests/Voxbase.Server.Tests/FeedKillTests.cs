@@ -7,34 +7,18 @@ using Voxbase.Testing;
 namespace Voxbase.Server.Tests;
 
 /// <summary>Server and database killed again and again while turns come and clients follow: each client ends with what was committed and it may see, in order, once.</summary>
-public sealed class FeedKillTests : IAsyncLifetime
+public sealed class FeedKillTests : KillTests
 {
-    private const string Secret = "a secret for tests that is long enough";
-
     // VOXBASE_FEED_KILLS=100 VOXBASE_FEED_CLIENTS=50 for a campaign.
     private static readonly int Kills = Number("VOXBASE_FEED_KILLS", 4);
     private static readonly int Clients = Number("VOXBASE_FEED_CLIENTS", 6);
-
-    private readonly Cli cli = new(Cli.NewHome());
-    private readonly TestCluster cluster = new();
-
-    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
-
-    public ValueTask InitializeAsync() => cluster.InitializeAsync();
-
-    public async ValueTask DisposeAsync()
-    {
-        await cluster.DisposeAsync();
-        if (Directory.Exists(cli.Home))
-            Directory.Delete(cli.Home, recursive: true);
-    }
 
     [Fact]
     public async Task Whoever_comes_back_has_missed_nothing_and_had_nothing_twice()
     {
         var seed = Environment.TickCount;
         var random = new Random(seed);
-        await using var db = await cluster.CreateDatabaseAsync();
+        await using var db = await Cluster.CreateDatabaseAsync();
         var calls = new List<(Caller Owner, Guid Id)>();
         for (var i = 0; i < 3; i++)
         {
@@ -67,9 +51,8 @@ public sealed class FeedKillTests : IAsyncLifetime
                 }
                 else
                 {
-                    UpProcess.Signal(cluster.Postgres.ProcessId, "KILL");
-                    await cluster.Postgres.WaitForExitAsync(Cancel);
-                    await cluster.Postgres.EnsureRunningAsync(Cancel);
+                    await KillDatabaseAsync();
+                    await Cluster.Postgres.EnsureRunningAsync(Cancel);
                     NpgsqlConnection.ClearAllPools();
                 }
             }
@@ -97,8 +80,6 @@ public sealed class FeedKillTests : IAsyncLifetime
     }
 
     private static int Number(string name, int otherwise) => int.Parse(Environment.GetEnvironmentVariable(name) ?? $"{otherwise}", CultureInfo.InvariantCulture);
-
-    private Task<UpProcess> StartAsync(TestDatabase db) => UpProcess.StartAsync(cli, [(ServerKeys.SecretVariable, Secret)], "--database", db.ConnectionString);
 
     private static async Task WriteAsync(TestDatabase db, Caller owner, Guid id, CancellationToken enough)
     {
@@ -178,9 +159,8 @@ public sealed class FeedKillTests : IAsyncLifetime
 
         public async Task FollowAsync(CancellationToken over)
         {
-            using var tokens = new Tokens(new VoxbaseOptions { Tokens = { Secret = Secret } }, TimeProvider.System);
             using var http = new HttpClient { Timeout = Timeout.InfiniteTimeSpan };
-            http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", tokens.Mint(owner.Role, owner.UserId));
+            http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", TokenOf(owner));
             while (!over.IsCancellationRequested)
             {
                 try

@@ -7,29 +7,14 @@ using Voxbase.Testing;
 namespace Voxbase.Server.Tests;
 
 /// <summary>The real server, killed in the middle of a call, and its database likewise: nothing that anybody heard is lost.</summary>
-public sealed class RelayKillTests : IAsyncLifetime
+public sealed class RelayKillTests : KillTests
 {
-    private const string Secret = "a secret for tests that is long enough";
     private const int Enough = 150;
-
-    private readonly Cli cli = new(Cli.NewHome());
-    private readonly TestCluster cluster = new();
-
-    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
-
-    public ValueTask InitializeAsync() => cluster.InitializeAsync();
-
-    public async ValueTask DisposeAsync()
-    {
-        await cluster.DisposeAsync();
-        if (Directory.Exists(cli.Home))
-            Directory.Delete(cli.Home, recursive: true);
-    }
 
     [Fact]
     public async Task A_killed_server_loses_nothing_that_was_passed_on()
     {
-        await using var db = await cluster.CreateDatabaseAsync();
+        await using var db = await Cluster.CreateDatabaseAsync();
         await using var openAi = await FakeOpenAi.StartAsync(TalkAsync);
         Guid id;
         List<string> heard, said;
@@ -52,13 +37,13 @@ public sealed class RelayKillTests : IAsyncLifetime
         }
 
         await ShouldHoldAsync(db, id, openAi.Calls[0], heard, said);
-        Directory.EnumerateFiles(Path.Combine(cli.Home, "spool")).ShouldBeEmpty();
+        Directory.EnumerateFiles(Path.Combine(Home, "spool")).ShouldBeEmpty();
     }
 
     [Fact]
     public async Task A_killed_database_is_not_heard_in_the_call_and_gets_all_of_it()
     {
-        await using var db = await cluster.CreateDatabaseAsync();
+        await using var db = await Cluster.CreateDatabaseAsync();
         await using var openAi = await FakeOpenAi.StartAsync(TalkAsync);
         await using var up = await StartAsync(db, openAi);
         using var socket = await ConnectAsync(up, await db.NewUserAsync());
@@ -68,12 +53,11 @@ public sealed class RelayKillTests : IAsyncLifetime
         var call = openAi.Calls[0];
         await EventuallyAsync(() => call.Received.Count > Enough);
 
-        UpProcess.Signal(cluster.Postgres.ProcessId, "KILL");
-        await cluster.Postgres.WaitForExitAsync(Cancel);
+        await KillDatabaseAsync();
         // The call goes on without it.
         var (received, sent) = (call.Received.Count, call.Sent.Count);
         await EventuallyAsync(() => call.Received.Count > received + Enough && call.Sent.Count > sent + Enough);
-        await cluster.Postgres.EnsureRunningAsync(Cancel);
+        await Cluster.Postgres.EnsureRunningAsync(Cancel);
         NpgsqlConnection.ClearAllPools();
 
         await hangUp.CancelAsync();
@@ -85,17 +69,14 @@ public sealed class RelayKillTests : IAsyncLifetime
         (await Recount.FaultsAsync(db, Cancel)).ShouldBeEmpty();
     }
 
-    private Task<UpProcess> StartAsync(TestDatabase db, FakeOpenAi openAi) => UpProcess.StartAsync(
-        cli,
-        [(ServerKeys.SecretVariable, Secret), ("VOXBASE_OPENAI__BASEURL", openAi.BaseUrl), ("VOXBASE_OPENAI__APIKEY", FakeOpenAi.Key)],
-        "--database", db.ConnectionString);
+    private Task<UpProcess> StartAsync(TestDatabase db, FakeOpenAi openAi) =>
+        StartAsync(db, ("VOXBASE_OPENAI__BASEURL", openAi.BaseUrl), ("VOXBASE_OPENAI__APIKEY", FakeOpenAi.Key));
 
     private static async Task<ClientWebSocket> ConnectAsync(UpProcess up, Caller user)
     {
-        using var tokens = new Tokens(new VoxbaseOptions { Tokens = { Secret = Secret } }, TimeProvider.System);
         var socket = new ClientWebSocket();
         socket.Options.CollectHttpResponseDetails = true;
-        socket.Options.SetRequestHeader("Authorization", $"Bearer {tokens.Mint(Caller.UserRole, user.UserId)}");
+        socket.Options.SetRequestHeader("Authorization", $"Bearer {TokenOf(user)}");
         await socket.ConnectAsync(new Uri(up.Url.Replace("http", "ws", StringComparison.Ordinal) + "/v1/realtime/relay?model=gpt-realtime"), Cancel);
         return socket;
     }
@@ -165,7 +146,7 @@ public sealed class RelayKillTests : IAsyncLifetime
         call.Sent.Take(fromServer.Count).ShouldBe(fromServer);
         fromClient.Take(call.Received.Count).ShouldBe(call.Received);
         said.Take(fromClient.Count).ShouldBe(fromClient);
-        await using var empty = await cluster.CreateDatabaseAsync();
+        await using var empty = await Cluster.CreateDatabaseAsync();
         await KeptRecord.ShouldReplayToItselfAsync(db, id, empty, Cancel);
 
         List<string> Of(string direction) => [.. events.Where(e => e.Direction == direction).Select(e => e.Payload)];

@@ -7,28 +7,12 @@ using Voxbase.Testing;
 namespace Voxbase.Server.Tests;
 
 /// <summary>The real server, killed while it listens in on a call: the next one listens on, and what was recorded is kept.</summary>
-public sealed class SidebandKillTests : IAsyncLifetime
+public sealed class SidebandKillTests : KillTests
 {
-    private const string Secret = "a secret for tests that is long enough";
-
-    private readonly Cli cli = new(Cli.NewHome());
-    private readonly TestCluster cluster = new();
-
-    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
-
-    public ValueTask InitializeAsync() => cluster.InitializeAsync();
-
-    public async ValueTask DisposeAsync()
-    {
-        await cluster.DisposeAsync();
-        if (Directory.Exists(cli.Home))
-            Directory.Delete(cli.Home, recursive: true);
-    }
-
     [Fact]
     public async Task A_killed_server_leaves_the_call_to_the_next_one_with_all_that_was_recorded()
     {
-        await using var db = await cluster.CreateDatabaseAsync();
+        await using var db = await Cluster.CreateDatabaseAsync();
         await using var openAi = await FakeCalls.StartAsync();
         var call = openAi.Call("rtc_1");
         var said = new List<string>();
@@ -65,19 +49,16 @@ public sealed class SidebandKillTests : IAsyncLifetime
         events[^1].ShouldBe(said[^1]);
         events[..^1].ShouldBe(said.Take(events.Count - 1));
         (await Recount.FaultsAsync(db, Cancel)).ShouldBeEmpty();
-        await using var empty = await cluster.CreateDatabaseAsync();
+        await using var empty = await Cluster.CreateDatabaseAsync();
         await KeptRecord.ShouldReplayToItselfAsync(db, id, empty, Cancel);
     }
 
-    private Task<UpProcess> StartAsync(TestDatabase db, FakeCalls openAi) => UpProcess.StartAsync(
-        cli,
-        [(ServerKeys.SecretVariable, Secret), ("VOXBASE_OPENAI__BASEURL", openAi.BaseUrl), ("VOXBASE_OPENAI__APIKEY", FakeCalls.Key)],
-        "--database", db.ConnectionString);
+    private Task<UpProcess> StartAsync(TestDatabase db, FakeCalls openAi) =>
+        StartAsync(db, ("VOXBASE_OPENAI__BASEURL", openAi.BaseUrl), ("VOXBASE_OPENAI__APIKEY", FakeCalls.Key));
 
     private static async Task<Guid> AttachAsync(UpProcess up, Caller user)
     {
-        using var tokens = new Tokens(new VoxbaseOptions { Tokens = { Secret = Secret } }, TimeProvider.System);
-        using var http = new HttpClient { DefaultRequestHeaders = { Authorization = new AuthenticationHeaderValue("Bearer", tokens.Mint(Caller.UserRole, user.UserId)) } };
+        using var http = new HttpClient { DefaultRequestHeaders = { Authorization = new AuthenticationHeaderValue("Bearer", TokenOf(user)) } };
         using var answer = await http.PostAsync(up.Url + "/v1/realtime/calls/rtc_1/attach", null, Cancel);
         var body = await answer.Content.ReadAsStringAsync(Cancel);
         answer.IsSuccessStatusCode.ShouldBeTrue(body);

@@ -650,7 +650,20 @@ public sealed class EmbeddedPostgresTests : IAsyncLifetime
     }
 
     private int Checkpointer() =>
-        ServerProcesses().Single(id => File.ReadAllText($"/proc/{id}/cmdline").Contains("checkpointer", StringComparison.Ordinal));
+        ServerProcesses().Single(id => CommandLine(id).Contains("checkpointer", StringComparison.Ordinal));
+
+    /// <summary>Empty for a process that has ended meanwhile, such as the session of the last statement.</summary>
+    private static string CommandLine(int id)
+    {
+        try
+        {
+            return File.ReadAllText($"/proc/{id}/cmdline");
+        }
+        catch (IOException)
+        {
+            return "";
+        }
+    }
 
     private string LogText(string name)
     {

@@ -236,7 +236,7 @@ public sealed class Conversations
     public Conversations(Database database, Partitions partitions, VoxbaseOptions options, TimeProvider time, CleaningQueue? cleaning = null)
     {
         (this.database, this.partitions, this.options, this.time, this.cleaning) = (database, partitions, options.Conversations, time, cleaning);
-        appends = new TurnAppends(database, options.Conversations);
+        appends = new TurnAppends(database, partitions, options.Conversations);
     }
 
     /// <summary>

@@ -4,10 +4,11 @@ namespace Voxbase;
 public sealed class ConversationsOptions
 {
     /// <summary>
-    /// How many batches of appended turns are written at once. More hides more of a slow disk's latency and uses as many
-    /// connections; fewer makes larger, cheaper batches. A conversation always stays in one lane. From 1 to 64; default 1.
+    /// How many batches of appended turns are written at once: with two, one is gathered while the other is written. More hides more of
+    /// a slow disk's latency and uses as many connections; fewer makes larger, cheaper batches. A conversation always stays in one lane.
+    /// From 1 to 64; default 2.
     /// </summary>
-    public int AppendLanes { get; set; } = 1;
+    public int AppendLanes { get; set; } = 2;
 
     /// <summary>
     /// The most turns written by one statement. Larger batches delay the callers at the head of the queue. From 1 to 10,000;

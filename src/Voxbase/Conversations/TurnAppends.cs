@@ -14,9 +14,9 @@ namespace Voxbase;
 /// while a batch is on its way joins the next one. The disk's own latency is the gathering time: no timer. A conversation always
 /// takes the same lane, so two batches of one process never wait for each other's conversations.
 /// </remarks>
-internal sealed class TurnAppends(Database database, ConversationsOptions options)
+internal sealed class TurnAppends(Database database, Partitions partitions, ConversationsOptions options)
 {
-    private readonly Lane[] lanes = [.. Enumerable.Range(0, options.AppendLanes).Select(_ => new Lane(database, options.AppendBatchTurns))];
+    private readonly Lane[] lanes = [.. Enumerable.Range(0, options.AppendLanes).Select(_ => new Lane(database, partitions, options.AppendBatchTurns))];
 
     public Task<IReadOnlyList<AppendedTurn>> AppendAsync(
         Caller caller, Guid conversationId, IReadOnlyList<NewTurn> turns, CancellationToken cancellationToken)
@@ -43,7 +43,7 @@ internal sealed class TurnAppends(Database database, ConversationsOptions option
         public void Fail(Exception error) => done.TrySetException(error);
     }
 
-    private sealed class Lane(Database database, int batchTurns) : IThreadPoolWorkItem
+    private sealed class Lane(Database database, Partitions partitions, int batchTurns) : IThreadPoolWorkItem
     {
         private readonly Lock gate = new();
         private List<Append> waiting = [];
@@ -122,10 +122,12 @@ internal sealed class TurnAppends(Database database, ConversationsOptions option
                 await WriteTogetherAsync(batch);
             }
             catch (Exception e) when (
-                batch.Count > 1 || e is VoxbaseException v && (v.Error == DataErrors.AlreadyExists || v.Error == DataErrors.Unavailable))
+                batch.Count > 1 || IsGone(e) || e is VoxbaseException v && (v.Error == DataErrors.AlreadyExists || v.Error == DataErrors.Unavailable))
             {
-                // A turn of the batch exists already, a row of one caller is not acceptable, or the connection broke and nobody
-                // knows whether the commit came through.
+                // A turn of the batch exists already, a row of one caller is not acceptable, a month's partition has been dropped, or
+                // the connection broke and nobody knows whether the commit came through.
+                if (IsGone(e))
+                    ForgetMonths(batch);
                 foreach (var group in batch.GroupBy(append => append.Caller))
                     await WriteLookingFirstAsync([.. group]);
             }
@@ -138,15 +140,14 @@ internal sealed class TurnAppends(Database database, ConversationsOptions option
 
         private async Task WriteTogetherAsync(List<Append> batch)
         {
-            if (batch is [{ Rows: [var lone] } single])
+            if (batch is [{ Rows: [var lone] } single] && single.Caller.IsWriter)
             {
-                var last = await database.RunAsync(
-                    single.Caller.AsWriter(),
-                    [TurnRows.Append([lone])],
-                    static async (results, ct) => await results.ReadAsync(ct) ? results.GetInt32(1) : (int?)null,
+                var number = await database.RunAsWriterAsync(
+                    TurnInserts.One(single.Caller, lone, MonthOf(single.Rows)),
+                    static async (results, ct) => await results.ReadAsync(ct) ? results.GetInt32(0) : (int?)null,
                     CancellationToken.None);
-                if (last is { } number)
-                    single.Succeed([new AppendedTurn(lone.Id, number + 1, true)]);
+                if (number is { } given)
+                    single.Succeed([new AppendedTurn(lone.Id, given, true)]);
                 else
                     single.Fail(NotFound(lone.ConversationId));
                 return;
@@ -159,7 +160,7 @@ internal sealed class TurnAppends(Database database, ConversationsOptions option
             {
                 var rows = group.SelectMany(append => append.Rows).ToList();
                 written.Add(rows);
-                work.Add((group.Key.AsWriter(), [TurnRows.Append(rows)]));
+                work.Add((group.Key.AsWriter(), [TurnInserts.Many(rows, MonthOf(rows))]));
             }
 
             await database.RunAsync(
@@ -178,6 +179,30 @@ internal sealed class TurnAppends(Database database, ConversationsOptions option
                 CancellationToken.None);
             foreach (var append in batch)
                 Answer(append, append.Rows, numbers, known: null);
+        }
+
+        // The month of all these turns, when its partition is known to be there.
+        private DateOnly? MonthOf(IReadOnlyList<TurnInput> rows)
+        {
+            var month = partitions.ReadyMonthOf(rows[0].ConversationId);
+            for (var i = 1; month is not null && i < rows.Count; i++)
+            {
+                if (rows[i].ConversationId != rows[i - 1].ConversationId && partitions.ReadyMonthOf(rows[i].ConversationId) != month)
+                    return null;
+            }
+
+            return month;
+        }
+
+        private static bool IsGone(Exception e) => e.InnerException is PostgresException { SqlState: PostgresErrorCodes.UndefinedTable };
+
+        private void ForgetMonths(List<Append> batch)
+        {
+            foreach (var row in batch.SelectMany(append => append.Rows))
+            {
+                if (partitions.ReadyMonthOf(row.ConversationId) is { } month)
+                    partitions.Forget(month);
+            }
         }
 
         // Appends of one caller: all together, and when that fails, each for itself.
@@ -203,7 +228,7 @@ internal sealed class TurnAppends(Database database, ConversationsOptions option
                         if (fresh.Length > 0)
                         {
                             await transaction.QueryAsync(
-                                TurnRows.Append(fresh), (results, ct) => NumberAsync(fresh, results, numbers, ct), CancellationToken.None);
+                                TurnInserts.Many(fresh, month: null), (results, ct) => NumberAsync(fresh, results, numbers, ct), CancellationToken.None);
                         }
 
                         return 0;

@@ -47,6 +47,7 @@ public sealed class Database : IAsyncDisposable
     // role has a statement text of its own.
     private readonly ConcurrentDictionary<(string Sql, string Role), string> texts = new();
     private readonly NpgsqlDataSource source;
+    private readonly Lazy<NpgsqlDataSource> writers;
     private readonly string connectionString;
     private readonly Lazy<NpgsqlDataSource> composed;
 
@@ -74,19 +75,8 @@ public sealed class Database : IAsyncDisposable
         settings.NoResetOnClose = true;
         settings.IncludeErrorDetail = false;
         this.connectionString = settings.ConnectionString;
-        source = new NpgsqlDataSourceBuilder(settings.ConnectionString)
-            .UsePhysicalConnectionInitializer(
-                static connection =>
-                {
-                    using var command = new NpgsqlCommand(PlanText, connection);
-                    command.ExecuteNonQuery();
-                },
-                static async connection =>
-                {
-                    await using var command = new NpgsqlCommand(PlanText, connection);
-                    await command.ExecuteNonQueryAsync();
-                })
-            .Build();
+        source = Source(settings.ConnectionString, PlanText);
+        writers = new Lazy<NpgsqlDataSource>(() => Source(settings.ConnectionString, PlanText + "; set role vox_writer"));
         composed = new Lazy<NpgsqlDataSource>(() => new NpgsqlDataSourceBuilder(
             new NpgsqlConnectionStringBuilder(settings.ConnectionString)
             {
@@ -185,19 +175,39 @@ public sealed class Database : IAsyncDisposable
     /// What PostgreSQL undid because it met another transaction in a deadlock is repeated, a few times: nothing of it was done. So
     /// <paramref name="read"/> may be called again, and begins anew then.
     /// </remarks>
-    internal async Task<T> RunAsync<T>(
+    internal Task<T> RunAsync<T>(
         IReadOnlyList<(Caller Caller, IReadOnlyList<Statement> Statements)> work,
         Func<NpgsqlDataReader, CancellationToken, Task<T>> read,
-        CancellationToken cancellationToken)
+        CancellationToken cancellationToken) =>
+        RunAsync(
+            source,
+            batch =>
+            {
+                foreach (var (caller, statements) in work)
+                    Add(batch, caller, statements);
+            },
+            read,
+            cancellationToken);
+
+    /// <summary>
+    /// Runs one statement as the library's own writer, for whoever <see cref="Caller.AsWriter"/> stands for: on a connection that is
+    /// always the writer's, so that nothing goes ahead of the statement. It must itself set <c>vox.caller</c> and the claims before a
+    /// policy asks for them; one that does not is refused every row. Repeated after a deadlock, as in the other form.
+    /// </summary>
+    internal Task<T> RunAsWriterAsync<T>(
+        Statement statement, Func<NpgsqlDataReader, CancellationToken, Task<T>> read, CancellationToken cancellationToken) =>
+        RunAsync(writers.Value, batch => AddAs(statement.Sql, batch, statement), read, cancellationToken);
+
+    private static async Task<T> RunAsync<T>(
+        NpgsqlDataSource from, Action<NpgsqlBatch> fill, Func<NpgsqlDataReader, CancellationToken, Task<T>> read, CancellationToken cancellationToken)
     {
         try
         {
-            await using var connection = await source.OpenConnectionAsync(cancellationToken);
+            await using var connection = await from.OpenConnectionAsync(cancellationToken);
             for (var attempt = 1; ; attempt++)
             {
                 await using var batch = new NpgsqlBatch(connection);
-                foreach (var (caller, statements) in work)
-                    Add(batch, caller, statements);
+                fill(batch);
                 try
                 {
                     await using var results = await batch.ExecuteReaderAsync(cancellationToken);
@@ -295,6 +305,8 @@ public sealed class Database : IAsyncDisposable
     {
         if (composed.IsValueCreated)
             await composed.Value.DisposeAsync();
+        if (writers.IsValueCreated)
+            await writers.Value.DisposeAsync();
         await source.DisposeAsync();
     }
 
@@ -345,6 +357,21 @@ public sealed class Database : IAsyncDisposable
         };
     }
 
+    // Every connection is told so when it is made.
+    private static NpgsqlDataSource Source(string connectionString, string settings) => new NpgsqlDataSourceBuilder(connectionString)
+        .UsePhysicalConnectionInitializer(
+            connection =>
+            {
+                using var command = new NpgsqlCommand(settings, connection);
+                command.ExecuteNonQuery();
+            },
+            async connection =>
+            {
+                await using var command = new NpgsqlCommand(settings, connection);
+                await command.ExecuteNonQueryAsync();
+            })
+        .Build();
+
     private static bool IsDataException(PostgresException e) => e.SqlState.StartsWith("22", StringComparison.Ordinal);
 
     // A value that the server refuses while it binds the statement that is just being prepared leaves Npgsql 10.0 with a statement
@@ -375,9 +402,12 @@ public sealed class Database : IAsyncDisposable
             Parameters = { Parameter.Text(caller.Role), Parameter.Text(caller.Claims), Parameter.Text(caller.Key) },
         });
 
-    private void Add(NpgsqlBatch batch, string role, Statement statement)
+    private void Add(NpgsqlBatch batch, string role, Statement statement) =>
+        AddAs(texts.GetOrAdd((statement.Sql, role), static key => $"{key.Sql} -- {key.Role}"), batch, statement);
+
+    private static void AddAs(string text, NpgsqlBatch batch, Statement statement)
     {
-        var command = new NpgsqlBatchCommand(texts.GetOrAdd((statement.Sql, role), static key => $"{key.Sql} -- {key.Role}"));
+        var command = new NpgsqlBatchCommand(text);
         foreach (var parameter in statement.Parameters)
             command.Parameters.Add(parameter);
         batch.BatchCommands.Add(command);

@@ -44,6 +44,13 @@ public sealed class Partitions(Database database, VoxbaseOptions options, TimePr
         return ready.ContainsKey(month) ? ValueTask.CompletedTask : new ValueTask(EnsureAsync(month, cancellationToken));
     }
 
+    /// <summary>The month whose partition holds this conversation, or null when it may not have one.</summary>
+    internal DateOnly? ReadyMonthOf(Guid conversationId) =>
+        TimeOf(conversationId) is { } madeAt && MonthOf(madeAt) is var month && ready.ContainsKey(month) ? month : null;
+
+    /// <summary>A partition that is no longer there. It is made again when a conversation of its month starts.</summary>
+    internal void Forget(DateOnly month) => ready.TryRemove(month, out _);
+
     /// <summary>The moment inside a UUIDv7, or null for another version.</summary>
     internal static DateTimeOffset? TimeOf(Guid id)
     {

@@ -197,6 +197,7 @@ public static partial class SchemaDump
           from granted g
           join pg_catalog.pg_class c on c.oid = g.oid
           where c.relnamespace in ('vox'::regnamespace, 'vox_private'::regnamespace) and g.grantee <> g.relowner
+            and not (c.relispartition and c.relname ~ '_\d{4}_\d{2}$')
           group by g.oid, g.grantee, g.columns is null, case when g.columns is not null then g.verb end
         )
         select format('grant %s on %s to %s;', verbs, oid::regclass, string_agg(grantee, ', ' order by grantee))

@@ -75,7 +75,9 @@ public sealed record Caller
     /// may add to a conversation's totals. No token can name it.
     /// </summary>
     // The writer's policies ask for the claims alone, and an anonymous token may well name a subject: it stays what it is.
-    internal Caller AsWriter() => Role == AnonymousRole ? this : new("vox_writer", UserId, Claims, Key);
+    internal Caller AsWriter() => IsWriter ? new("vox_writer", UserId, Claims, Key) : this;
+
+    internal bool IsWriter => Role != AnonymousRole;
 
     /// <summary>What policies of the library's own role compare with: the user's id, or the role of a caller without one.</summary>
     internal string Key { get; }

@@ -857,6 +857,9 @@ begin
     execute pg_catalog.format('alter table vox.%I force row level security', parent || '_default');
     execute pg_catalog.format('alter table vox.%I force row level security', child);
     execute pg_catalog.format('alter table vox.%I attach partition vox.%I for values from (%L) to (%L)', parent, child, low, high);
+    if parent = 'turns' then
+      perform vox_private.open_month(('vox.' || pg_catalog.quote_ident(child))::regclass);
+    end if;
     made := made + 1;
   end loop;
   return made;
@@ -1197,6 +1200,19 @@ end
 $function$;
 comment on function vox_private.number_turn() is 'Owner and number for a turn that comes without; the library gives both and never pays for this.';
 revoke execute on function vox_private.number_turn() from public;
+
+CREATE OR REPLACE FUNCTION vox_private.open_month(partition regclass)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  execute pg_catalog.format('grant insert on %s to vox_writer', partition);
+  execute pg_catalog.format('create policy turns_append on %s for insert to vox_writer with check (true)', partition);
+end
+$function$;
+comment on function vox_private.open_month(regclass) is 'Lets the writer append to a partition of the turns by its own name.';
+revoke execute on function vox_private.open_month(regclass) from public;
 
 CREATE OR REPLACE FUNCTION vox_private.price_changed()
  RETURNS trigger
@@ -2787,7 +2803,7 @@ create policy cleanings_update on vox.cleanings for update to authenticated
 alter table vox.conversations enable row level security;
 alter table vox.conversations force row level security;
 create policy conversations_append on vox.conversations for update to vox_writer
-  using (((( SELECT current_setting('vox.caller'::text, true) AS current_setting) = ANY (ARRAY[(user_id)::text, 'service_role'::text])) OR ( SELECT vox_private.is_admin() AS is_admin)))
+  using (((current_setting('vox.caller'::text, true) = ANY (ARRAY[(user_id)::text, 'service_role'::text])) OR vox_private.is_admin()))
   with check (true);
 create policy conversations_delete on vox.conversations for delete to authenticated
   using (( SELECT vox_private.is_admin() AS is_admin));
@@ -2918,7 +2934,7 @@ alter table vox.turns force row level security;
 create policy turns_append on vox.turns for insert to vox_writer
   with check (true);
 create policy turns_find on vox.turns for select to vox_writer
-  using (((( SELECT current_setting('vox.caller'::text, true) AS current_setting) = ANY (ARRAY[(user_id)::text, 'service_role'::text])) OR ( SELECT vox_private.is_admin() AS is_admin)));
+  using (((current_setting('vox.caller'::text, true) = ANY (ARRAY[(user_id)::text, 'service_role'::text])) OR vox_private.is_admin()));
 create policy turns_insert on vox.turns for insert to authenticated
   with check (((user_id = ( SELECT auth.uid() AS uid)) OR ( SELECT vox_private.is_admin() AS is_admin)));
 create policy turns_select on vox.turns for select to authenticated
@@ -3026,21 +3042,15 @@ grant select on vox.cleanings to authenticated, service_role;
 grant update (cleaned_through, awaited, is_open, revision, claimed_by, claimed_until) on vox.cleanings to service_role;
 grant update (revision) on vox.cleanings to authenticated;
 grant select, delete on vox.conversations to authenticated, service_role;
+grant select, update on vox.conversations to vox_writer;
 
 grant insert (id, user_id, kind, session_id, room_name, name, description, status, state, end_reason, started_at, connected_at, ended_at,
     asr_provider, asr_model, llm_provider, llm_model, tts_provider, tts_model, ai_agent_used, recording_file_id, transcript_file_id,
     summary, metadata, preferences, session_state, archived_at) on vox.conversations to authenticated, service_role;
 
-grant select (id, user_id, turn_count, last_sequence, input_tokens, output_tokens, cached_tokens, processing_ms, latency_ms, latency_count,
-    confidence_high_count, confidence_medium_count, confidence_low_count, interruption_count) on vox.conversations to vox_writer;
-
 grant update (room_name, name, description, status, state, end_reason, connected_at, ended_at, asr_provider, asr_model, llm_provider,
     llm_model, tts_provider, tts_model, ai_agent_used, recording_file_id, transcript_file_id, summary, metadata, preferences, session_state,
     archived_at) on vox.conversations to authenticated;
-
-grant update (turn_count, last_sequence, input_tokens, output_tokens, cached_tokens, processing_ms, latency_ms, latency_count,
-    confidence_high_count, confidence_medium_count, confidence_low_count, interruption_count, updated_at, usage_stale) on vox.conversations
-    to vox_writer;
 
 grant update (user_id, kind, session_id, room_name, name, description, status, state, end_reason, started_at, connected_at, ended_at,
     asr_provider, asr_model, llm_provider, llm_model, tts_provider, tts_model, ai_agent_used, recording_file_id, transcript_file_id,

@@ -52,9 +52,6 @@ public sealed class StatementTests(TestCluster cluster)
     // PostgreSQL cannot tell what unnest($1, $2) takes; these do, by being built as the library builds them.
     private static readonly Dictionary<string, string> ParameterTypes = new Statement[]
     {
-        TurnRows.Append([Turn(new NewTurn { Role = TurnRole.User })]),
-        TurnRows.Append([Turn(new NewTurn { Role = TurnRole.User }), Turn(new NewTurn { Role = TurnRole.User })]),
-        TurnRows.Append([Turn(new NewTurn { Role = TurnRole.User, Confidence = Confidence.High })]),
         new(TurnRows.FindSql, Parameter.Uuids<Guid>([], id => id), Parameter.Uuids<Guid>([], id => id)),
         Charges.Record([new NewCharge
         {
@@ -149,8 +146,6 @@ public sealed class StatementTests(TestCluster cluster)
         from field in type.GetFields(BindingFlags.Static | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.DeclaredOnly)
         where field.IsLiteral && field.FieldType == typeof(string) && field.Name.EndsWith("Sql", StringComparison.Ordinal)
         select ($"{type.Name}.{field.Name}", type, (string)field.GetRawConstantValue()!);
-
-    private static TurnInput Turn(NewTurn turn) => new(Guid.Empty, Guid.CreateVersion7(), turn);
 
     private static async Task<object?> ExecuteAsync(NpgsqlConnection connection, string sql)
     {

@@ -15,7 +15,11 @@ internal static class ApiFaults
     public static ApiException Range(string details) => new("PGRST103", 416, "Requested range not satisfiable", details);
 
     public static ApiException OutOfBounds(long offset, long total) =>
-        Range(string.Create(CultureInfo.InvariantCulture, $"An offset of {offset} was requested, but there are only {total} rows."));
+        new("PGRST103", 416, "Requested range not satisfiable",
+            string.Create(CultureInfo.InvariantCulture, $"An offset of {offset} was requested, but there are only {total} rows."))
+        {
+            Headers = [new("Content-Range", string.Create(CultureInfo.InvariantCulture, $"*/{total}"))],
+        };
 
     public static ApiException PutFilters() =>
         new("PGRST105", 405, "Filters must include all and only primary key columns with 'eq' operators");

@@ -12,7 +12,17 @@ internal enum MediaKind
     ArrayStripped,
     Plan,
     OpenApi,
+    Own,
 }
+
+/// <summary>
+/// A form of answers that the database brings: a domain named like a media type, and a function that returns it, or an aggregate of rows.
+/// </summary>
+/// <param name="Media">The domain's name in small letters, <c>*/*</c> for any.</param>
+/// <param name="Target">The function, or the table whose rows it takes; null for rows of every table.</param>
+/// <param name="Aggregate">The aggregate as a statement names it, or null where the function itself answers so.</param>
+/// <param name="IsBinary">Whether it is bytes rather than text.</param>
+internal sealed record MediaHandler(string Media, QName? Target, string? Aggregate, bool IsBinary);
 
 /// <summary>The form of an answer.</summary>
 /// <param name="Kind">What is written.</param>
@@ -33,6 +43,9 @@ internal sealed record MediaType(MediaKind Kind, string ContentType)
     /// <summary>Of a plan: the form that would have been written.</summary>
     public MediaKind PlanOf { get; private init; }
 
+    /// <summary>Of a form that the database brings, a plan's too.</summary>
+    public MediaHandler? Handler { get; private init; }
+
     /// <summary>Of a plan: <c>format json, verbose</c> and so on.</summary>
     public string PlanOptions { get; private init; } = "";
 
@@ -41,26 +54,43 @@ internal sealed record MediaType(MediaKind Kind, string ContentType)
     /// <summary>The form of the body, a plan's too.</summary>
     public MediaKind Body => Kind == MediaKind.Plan ? PlanOf : Kind;
 
-    /// <summary>The first form that the header Accept takes and the server has.</summary>
+    /// <summary>The first form that the header Accept takes and that there is.</summary>
+    /// <param name="accept">The header.</param>
+    /// <param name="mayPlan">Whether a plan is answered.</param>
+    /// <param name="own">Finds what the database brings for a media type; null where it brings none.</param>
     /// <exception cref="ApiException">PGRST107.</exception>
-    public static MediaType Negotiate(string? accept, bool mayPlan, bool isRoot = false)
+    public static MediaType Negotiate(string? accept, bool mayPlan, Func<string, MediaHandler?>? own)
     {
         // What nearly everybody sends.
-        if (accept is null or "" or "*/*" or "application/json")
-            return isRoot ? OpenApi : Json;
-        var offered = Ordered(accept);
+        if (own is null && accept is null or "" or "*/*" or "application/json")
+            return Json;
+        var offered = Ordered(accept is null or "" ? "*/*" : accept);
         foreach (var name in offered)
         {
-            if (Find(name, mayPlan) is { } type && (isRoot ? type.Kind is MediaKind.OpenApi or MediaKind.Json : type.Kind != MediaKind.OpenApi))
-                return isRoot ? OpenApi : type;
+            if (Find(name, mayPlan, own) is { Kind: not MediaKind.OpenApi } type)
+                return type;
         }
 
         throw ApiFaults.MediaType(offered);
     }
 
-    private static MediaType? Find(string text, bool mayPlan)
+    /// <summary>The form of the root, which is described in one way alone.</summary>
+    /// <exception cref="ApiException">PGRST107.</exception>
+    public static MediaType NegotiateRoot(string? accept)
+    {
+        if (accept is null or "")
+            return OpenApi;
+        var offered = Ordered(accept);
+        return offered.Exists(name => Find(name, mayPlan: false, own: null) is { Kind: MediaKind.OpenApi or MediaKind.Json })
+            ? OpenApi
+            : throw ApiFaults.MediaType(offered);
+    }
+
+    private static MediaType? Find(string text, bool mayPlan, Func<string, MediaHandler?>? own)
     {
         var parts = Parts(text);
+        if (!parts[0].StartsWith("application/vnd.pgrst.", StringComparison.OrdinalIgnoreCase) && own?.Invoke(parts[0].ToLowerInvariant()) is { } handler)
+            return new MediaType(MediaKind.Own, NameOf(handler.Media)) { Handler = handler };
         var stripped = parts.Skip(1).Any(part => part.Equals("nulls=stripped", StringComparison.OrdinalIgnoreCase));
         switch (parts[0].ToLowerInvariant())
         {
@@ -77,15 +107,23 @@ internal sealed record MediaType(MediaKind Kind, string ContentType)
             case "application/vnd.pgrst.array+json" or "application/vnd.pgrst.array":
                 return stripped ? ManyStripped : Json;
             case "application/vnd.pgrst.plan" or "application/vnd.pgrst.plan+text" when mayPlan:
-                return Plan("text", parts);
+                return Plan("text", parts, own);
             case "application/vnd.pgrst.plan+json" when mayPlan:
-                return Plan("json", parts);
+                return Plan("json", parts, own);
             default:
                 return null;
         }
     }
 
-    private static MediaType? Plan(string format, List<string> parts)
+    // Of those that are text a client knows which.
+    private static string NameOf(string media) => media switch
+    {
+        "*/*" => "application/octet-stream",
+        "application/json" or "application/geo+json" or "application/openapi+json" or "text/csv" or "text/plain" or "text/xml" => media + Charset,
+        _ => media,
+    };
+
+    private static MediaType? Plan(string format, List<string> parts, Func<string, MediaHandler?>? own)
     {
         var planned = Json;
         var options = new List<string>();
@@ -93,7 +131,7 @@ internal sealed record MediaType(MediaKind Kind, string ContentType)
         {
             if (part.StartsWith("for=", StringComparison.OrdinalIgnoreCase))
             {
-                if (Find(part["for=".Length..].Trim('"'), mayPlan: false) is not { Kind: not MediaKind.OpenApi } known)
+                if (Find(part["for=".Length..].Trim('"'), mayPlan: false, own) is not { Kind: not MediaKind.OpenApi } known)
                     return null;
                 planned = known;
             }
@@ -107,11 +145,12 @@ internal sealed record MediaType(MediaKind Kind, string ContentType)
             }
         }
 
-        var shown = $"application/vnd.pgrst.plan+{format}; for=\"{planned.ContentType[..^Charset.Length]}\""
+        var shown = $"application/vnd.pgrst.plan+{format}; for=\"{planned.ContentType.Replace(Charset, "", StringComparison.Ordinal)}\""
             + (options.Count == 0 ? "" : "; options=" + string.Join('|', options));
         return new MediaType(MediaKind.Plan, shown + Charset)
         {
             PlanOf = planned.Kind,
+            Handler = planned.Handler,
             PlanOptions = string.Join(", ", options.Prepend("format " + format)),
         };
     }

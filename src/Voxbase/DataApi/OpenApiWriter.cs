@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Globalization;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using Npgsql;
@@ -98,8 +99,9 @@ internal sealed class OpenApiWriter(Database database, SchemaCache cache)
         json.WriteStartObject();
         json.WriteString("swagger", "2.0");
         json.WriteStartObject("info");
-        json.WriteString("title", "Voxbase Data API");
-        json.WriteString("description", description ?? "Tables and functions over HTTP, in the dialect of PostgREST.");
+        var (title, rest) = Told(description);
+        json.WriteString("title", title ?? "Voxbase Data API");
+        json.WriteString("description", rest ?? "Tables and functions over HTTP, in the dialect of PostgREST.");
         json.WriteString("version", "16");
         json.WriteEndObject();
         json.WriteString("basePath", "/rest/v1");
@@ -153,8 +155,7 @@ internal sealed class OpenApiWriter(Database database, SchemaCache cache)
         {
             json.WriteStartObject(method);
             Texts(json, "tags", [$"(rpc) {routine.Name.Name}"]);
-            if (routine.Description is not null)
-                json.WriteString("summary", routine.Description);
+            Described(json, routine.Description);
             Texts(json, "produces", Media);
             json.WriteStartArray("parameters");
             if (method == "get")
@@ -165,7 +166,7 @@ internal sealed class OpenApiWriter(Database database, SchemaCache cache)
                     json.WriteString("name", parameter.Name);
                     json.WriteString("in", "query");
                     json.WriteBoolean("required", parameter.IsRequired);
-                    TypeOf(json, parameter.Type);
+                    Argument(json, parameter);
                     json.WriteEndObject();
                 }
             }
@@ -176,6 +177,8 @@ internal sealed class OpenApiWriter(Database database, SchemaCache cache)
                 json.WriteString("in", "body");
                 json.WriteBoolean("required", true);
                 json.WriteStartObject("schema");
+                if (routine.Description is not null)
+                    json.WriteString("description", routine.Description);
                 json.WriteString("type", "object");
                 Texts(json, "required", [.. routine.Parameters.Where(parameter => parameter.IsRequired).Select(parameter => parameter.Name)]);
                 json.WriteStartObject("properties");
@@ -207,14 +210,13 @@ internal sealed class OpenApiWriter(Database database, SchemaCache cache)
     {
         json.WriteStartObject(method);
         Texts(json, "tags", [tag]);
-        if (summary is not null)
-            json.WriteString("summary", summary);
+        Described(json, summary);
         json.WriteStartArray("parameters");
         foreach (var parameter in parameters)
             Reference(json, parameter);
         json.WriteEndArray();
         json.WriteStartObject("responses");
-        json.WriteStartObject(status.ToString(System.Globalization.CultureInfo.InvariantCulture));
+        json.WriteStartObject(status.ToString(CultureInfo.InvariantCulture));
         json.WriteString("description", said);
         if (rows is not null)
         {
@@ -224,6 +226,9 @@ internal sealed class OpenApiWriter(Database database, SchemaCache cache)
             json.WriteString("$ref", "#/definitions/" + rows);
             json.WriteEndObject();
             json.WriteEndObject();
+            json.WriteEndObject();
+            json.WriteStartObject("206");
+            json.WriteString("description", "Partial Content");
         }
 
         json.WriteEndObject();
@@ -246,19 +251,18 @@ internal sealed class OpenApiWriter(Database database, SchemaCache cache)
                 json.WriteNumber("maxLength", length);
             if (column.Labels.Length > 0)
                 Texts(json, "enum", column.Labels);
-            if (column.Default is not null)
-                json.WriteString("default", column.Default);
+            Default(json, column);
             var notes = new List<string>();
-            if (column.Description is not null)
-                notes.Add(column.Description);
             if (table.PrimaryKey.Contains(column.Name))
-                notes.Add("Note:\nThis is a Primary Key.<pk/>");
-            var leads = cache.RelationshipsOf(table.Name).FirstOrDefault(each =>
-                each.Cardinality is Cardinality.ManyToOne or Cardinality.OneToOne && each.Columns.Count == 1 && each.Columns[0].Own == column.Name);
+                notes.Add("This is a Primary Key.<pk/>");
+            // A table rather than a view of it.
+            var leads = cache.RelationshipsOf(table.Name).Where(each => each is { Columns.Count: 1, IsInverse: false } && each.IsToOne && each.Columns[0].Own == column.Name)
+                .OrderBy(each => each.IsTargetView).FirstOrDefault();
             if (leads is not null)
-                notes.Add($"Note:\nThis is a Foreign Key to `{leads.Target.Name}.{leads.Columns[0].Theirs}`.<fk table='{leads.Target.Name}' column='{leads.Columns[0].Theirs}'/>");
-            if (notes.Count > 0)
-                json.WriteString("description", string.Join("\n\n", notes));
+                notes.Add($"This is a Foreign Key to `{leads.Target.Name}.{leads.Columns[0].Theirs}`.<fk table='{leads.Target.Name}' column='{leads.Columns[0].Theirs}'/>");
+            var note = notes.Count == 0 ? null : "Note:\n" + string.Join('\n', notes);
+            if ((column.Description ?? note) is not null)
+                json.WriteString("description", string.Join("\n\n", new[] { column.Description, note }.OfType<string>()));
             json.WriteEndObject();
         }
 
@@ -267,10 +271,50 @@ internal sealed class OpenApiWriter(Database database, SchemaCache cache)
         json.WriteEndObject();
     }
 
+    // As JSON, where it is a value; of a text also an expression.
+    private static void Default(Utf8JsonWriter json, Column column)
+    {
+        if (column.Default is not { } text)
+            return;
+        if (JsonType(column.DataType) == "string")
+        {
+            var cast = "::" + column.DataType;
+            var isLiteral = text.StartsWith('\'') && text.EndsWith('\'' + cast, StringComparison.Ordinal);
+            json.WriteString("default", isLiteral ? text[1..^(cast.Length + 1)].Replace("''", "'", StringComparison.Ordinal) : text);
+        }
+        else if (text is "true" or "false")
+        {
+            json.WriteBoolean("default", text == "true");
+        }
+        else if (decimal.TryParse(text, NumberStyles.AllowLeadingSign | NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var number))
+        {
+            json.WriteNumber("default", number);
+        }
+    }
+
+    // The first line of a comment, and the others.
+    private static (string? First, string? Others) Told(string? comment)
+    {
+        if (comment is null)
+            return (null, null);
+        var end = comment.IndexOf('\n', StringComparison.Ordinal);
+        return end < 0 ? (comment, null) : (comment[..end], comment[end..].TrimStart('\n') is { Length: > 0 } rest ? rest : null);
+    }
+
+    private static void Described(Utf8JsonWriter json, string? comment)
+    {
+        var (summary, description) = Told(comment);
+        if (summary is not null)
+            json.WriteString("summary", summary);
+        if (description is not null)
+            json.WriteString("description", description);
+    }
+
     private static void Parameters(Utf8JsonWriter json, Table table)
     {
         json.WriteStartObject($"body.{table.Name.Name}");
         json.WriteString("name", table.Name.Name);
+        json.WriteString("description", table.Name.Name);
         json.WriteString("in", "body");
         json.WriteBoolean("required", false);
         json.WriteStartObject("schema");
@@ -278,26 +322,36 @@ internal sealed class OpenApiWriter(Database database, SchemaCache cache)
         json.WriteEndObject();
         json.WriteEndObject();
         foreach (var column in table.Columns)
-            Query(json, $"rowFilter.{table.Name.Name}.{column.Name}", column.Name, "query");
+            Query(json, $"rowFilter.{table.Name.Name}.{column.Name}", column.Name, "query", column.Description);
     }
 
     private static void Shared(Utf8JsonWriter json)
     {
-        foreach (var name in (string[])["preferParams", "preferReturn", "preferCount", "preferPost"])
-            Query(json, name, "Prefer", "header");
-        foreach (var name in (string[])["select", "on_conflict", "order", "offset", "limit"])
-            Query(json, name, name, "query");
-        Query(json, "range", "Range", "header");
-        Query(json, "rangeUnit", "Range-Unit", "header");
+        Query(json, "preferParams", "Prefer", "header", "Preference");
+        Query(json, "preferReturn", "Prefer", "header", "Preference", "return=representation", "return=minimal");
+        Query(json, "preferCount", "Prefer", "header", "Preference", "count=exact", "count=planned", "count=estimated");
+        Query(
+            json, "preferPost", "Prefer", "header", "Preference",
+            "return=representation", "return=minimal", "return=headers-only", "resolution=ignore-duplicates", "resolution=merge-duplicates");
+        Query(json, "select", "select", "query", "Filtering Columns");
+        Query(json, "on_conflict", "on_conflict", "query", "On Conflict");
+        Query(json, "order", "order", "query", "Ordering");
+        Query(json, "offset", "offset", "query", "Limiting and Pagination");
+        Query(json, "limit", "limit", "query", "Limiting and Pagination");
+        Query(json, "range", "Range", "header", "Limiting and Pagination");
+        Query(json, "rangeUnit", "Range-Unit", "header", "Limiting and Pagination");
     }
 
-    private static void Query(Utf8JsonWriter json, string key, string name, string place)
+    private static void Query(Utf8JsonWriter json, string key, string name, string place, string? description, params string[] values)
     {
         json.WriteStartObject(key);
         json.WriteString("name", name);
         json.WriteString("in", place);
         json.WriteBoolean("required", false);
         json.WriteString("type", "string");
+        if (description is not null)
+            json.WriteString("description", description);
+        Texts(json, "enum", values);
         json.WriteEndObject();
     }
 
@@ -315,13 +369,32 @@ internal sealed class OpenApiWriter(Database database, SchemaCache cache)
         {
             json.WriteString("type", "array");
             json.WriteStartObject("items");
-            json.WriteString("type", JsonType(type[..^2]));
+            if (JsonType(type[..^2]) is var item and not "any")
+                json.WriteString("type", item);
             json.WriteEndObject();
         }
         else if (JsonType(type) is { } known and not "any")
         {
             json.WriteString("type", known);
         }
+    }
+
+    // In a query an array is its literal, and JSON its text; what takes the rest is said again and again.
+    private static void Argument(Utf8JsonWriter json, RoutineParameter parameter)
+    {
+        if (parameter.IsVariadic)
+        {
+            json.WriteString("type", "array");
+            json.WriteString("collectionFormat", "multi");
+            json.WriteStartObject("items");
+            json.WriteString("type", JsonType(parameter.Type[..^2]) is var item and not "any" ? item : "string");
+            json.WriteString("format", parameter.Type[..^2]);
+            json.WriteEndObject();
+            return;
+        }
+
+        json.WriteString("format", parameter.Type);
+        json.WriteString("type", !parameter.Type.EndsWith("[]", StringComparison.Ordinal) && JsonType(parameter.Type) is var known and not "any" ? known : "string");
     }
 
     private static string JsonType(string type) => type switch

@@ -18,6 +18,14 @@ internal readonly record struct PlanField(string Name, IReadOnlyList<JsonStep> P
 {
     public bool IsStar => Name == "*";
 
+    /// <summary>How a domain is written; null for a path into it, which is JSON already.</summary>
+    public DomainForm? Form { get; init; }
+
+    public static PlanField Of(Column column) => Of(column, []);
+
+    public static PlanField Of(Column column, IReadOnlyList<JsonStep> path) =>
+        new(column.Name, path, column.NominalType) { Form = path.Count == 0 ? column.Form : null };
+
     /// <summary>Arrows need JSON; anything else is made JSON first.</summary>
     public bool NeedsJson => Path.Count > 0 && Type is not ("json" or "jsonb");
 }
@@ -108,7 +116,7 @@ internal sealed class ReadNode
     /// <summary>Of a spread node: what it gives.</summary>
     public List<SpreadItem> SpreadItems { get; set; } = [];
 
-    public bool IsEmptyEmbed => Select.Count == 0 && Children.TrueForAll(child => child.IsEmptyEmbed) && IsExplicitlyEmpty;
+    public bool IsEmptyEmbed => Select.Count == 0 && Children.TrueForAll(child => child.IsEmptyEmbed) && (IsExplicitlyEmpty || Children.Count > 0);
 
     /// <summary>Whether nothing was asked of it: <c>rel()</c>.</summary>
     public bool IsExplicitlyEmpty { get; init; }
@@ -136,7 +144,7 @@ internal sealed class RowShape(string name, Table? table, IReadOnlySet<string>? 
         if (field.Name == "*" && field.Path.Count == 0)
             return new PlanField("*", [], "");
         if (Table?.Find(field.Name) is { } column)
-            return new PlanField(field.Name, field.Path, column.NominalType);
+            return PlanField.Of(column, field.Path);
         if (Has(field.Name, path))
             return new PlanField(field.Name, field.Path, "");
         throw ApiFaults.UndefinedColumn(Name, field.Name, Suggest(field.Name));

@@ -11,6 +11,9 @@ internal sealed class Planner
 {
     private const int MaxIdentifierBytes = 63;
 
+    // The order in which several relationships are told.
+    private static readonly Cardinality[] Told = [Cardinality.OneToMany, Cardinality.ManyToOne, Cardinality.OneToOne, Cardinality.ManyToMany];
+
     private readonly ApiRequest request;
     private readonly SchemaCache cache;
     private readonly string schema;
@@ -67,7 +70,7 @@ internal sealed class Planner
         {
             Operation = Operation.Read,
             Root = root,
-            Media = MediaType.Negotiate(request.Accept, cache.Settings.Plan),
+            Media = Media(root, table.Name),
             WritesBody = !request.IsHead,
             IsReadOnly = true,
             Range = range,
@@ -109,7 +112,7 @@ internal sealed class Planner
                 MergesDuplicates = operation == Operation.Upsert || preferences.Resolution == Resolution.MergeDuplicates,
                 AppliesDefaults = preferences.MissingIsDefault == true && operation is Operation.Insert or Operation.Update,
             },
-            Media = MediaType.Negotiate(request.Accept, cache.Settings.Plan),
+            Media = Media(root, table.Name),
             WritesBody = preferences.Representation == Representation.Full,
         };
     }
@@ -153,11 +156,23 @@ internal sealed class Planner
                 Arguments = arguments,
                 TakesBody = takesBody,
             },
-            Media = MediaType.Negotiate(request.Accept, cache.Settings.Plan),
+            Media = Media(root, returned?.Name ?? name),
             WritesBody = !request.IsHead,
             IsReadOnly = isGet || routine.Volatility != Volatility.Volatile,
             Range = range,
         };
+    }
+
+    // What the database brings goes before what we have; of a table's rows only whole ones will do.
+    private MediaType Media(ReadNode root, QName target)
+    {
+        var media = MediaType.Negotiate(request.Accept, cache.Settings.Plan, !cache.HasHandlers ? null : type =>
+            (query.Select is [] or [SelectField { Field.Name: "*", Aggregate: Aggregate.None }] ? cache.FindHandler(target, "*/*") ?? cache.FindHandler(target, type) : null)
+            ?? cache.FindHandler(null, type));
+        // An aggregate takes rows as they are kept.
+        if (media.Handler?.Aggregate is not null)
+            root.Select = [.. root.Select.Select(each => each with { Field = each.Field with { Form = null } })];
+        return media;
     }
 
     private Table Table()
@@ -369,6 +384,10 @@ internal sealed class Planner
             return found[0];
         if (found.Count == 0)
             throw NotRelated(origin, item, all);
+        found = [.. found.OrderBy(each => Array.IndexOf(Told, each.Cardinality)).ThenBy(each => each.Junction?.Table.Name, StringComparer.Ordinal)
+            .ThenBy(each => each.Junction?.SourceConstraint ?? each.Constraint, StringComparer.Ordinal)
+            .ThenBy(each => each.Junction?.TargetConstraint, StringComparer.Ordinal)
+            .ThenBy(each => string.Join('\n', each.Columns.Select(pair => pair.Own + '\t' + pair.Theirs)), StringComparer.Ordinal)];
         throw new ApiException("PGRST201", 300, $"Could not embed because more than one relationship was found for '{origin.Name}' and '{target}'",
             hint: $"Try changing '{target}' to one of the following: {string.Join(", ", found.Select(Disambiguated))}. Find the desired relationship in the 'details' key.")
         {
@@ -543,20 +562,31 @@ internal sealed class Planner
         var related = node.Children.Find(child => child.Output == term.Relation) ?? throw ApiFaults.NotEmbedded(term.Relation);
         if (!related.IsToOne)
             throw ApiFaults.RelatedOrder(node.Shape.Table?.Name.Name ?? node.Name, related.Output);
-        return new PlanOrder(related.Shape.Find(term.Field, searchPath), related, term.IsDescending, term.IsNullsFirst);
+        return new PlanOrder(Selected(related, term.Field), related, term.IsDescending, term.IsNullsFirst);
     }
 
-    // Where rows are grouped, or their columns gathered, each column must be named.
+    // A related row has what was selected of it, by the names that it got.
+    private PlanField Selected(ReadNode related, Field field)
+    {
+        if (related.Select.Find(each => !each.Field.IsStar && each.Output == field.Name) is { } named)
+            return new PlanField(field.Name, field.Path, named is { Cast: null, Field.Path.Count: 0 } ? named.Field.Type : "");
+        var column = related.Shape.Find(field, searchPath);
+        return related.IsEmptyEmbed || related.Select.Exists(each => each.Field.IsStar)
+            ? column
+            : throw ApiFaults.UndefinedColumn(related.Output, field.Name, null);
+    }
+
+    // Where rows are grouped, or their columns gathered or written in a way of their own, each column must be named.
     private static void ExpandStars(ReadNode node, bool isAggregated)
     {
         var expands = isAggregated || node.Spread == SpreadKind.ToMany || node.Select.Exists(each => each.Aggregate != Aggregate.None)
             || Gives(node);
-        if (expands && node.Shape.Table is { } table)
+        if (node.Shape.Table is { } table && (expands || table.HasForms))
         {
             node.Select = [.. node.Select.SelectMany(each => each switch
             {
                 { Field.IsStar: true, Aggregate: Aggregate.None } => table.Columns.Select(column =>
-                    new PlanSelect(new PlanField(column.Name, [], column.NominalType), Aggregate.None, null, null, null)),
+                    new PlanSelect(PlanField.Of(column), Aggregate.None, null, null, null)),
                 { Field.IsStar: true } when node.Spread != SpreadKind.None => [each with { IsWholeRow = true }],
                 _ => [each],
             })];

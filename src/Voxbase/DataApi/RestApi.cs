@@ -215,7 +215,7 @@ internal sealed class RestApi(Database database, SchemaCaches caches)
             throw ApiFaults.Method(request.Method);
         if (cache.Settings.OpenApiMode == "disabled")
             throw ApiFaults.OpenApiDisabled();
-        var media = MediaType.Negotiate(request.Accept, mayPlan: false, isRoot: true);
+        var media = MediaType.NegotiateRoot(request.Accept);
         var body = await new OpenApiWriter(database, cache).WriteAsync(request, caller, schema, cancellationToken);
         var answer = new ApiAnswer { ContentType = media.ContentType, Body = request.IsHead ? default : body, HasNoBody = request.IsHead };
         if (isNegotiated)

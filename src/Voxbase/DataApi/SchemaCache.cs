@@ -14,8 +14,16 @@ internal readonly record struct QName(string Schema, string Name)
 /// <param name="Default">The expression that fills it, or null.</param>
 /// <param name="Description">Its comment.</param>
 /// <param name="Labels">Of an enum.</param>
+/// <param name="Form">Of a domain that is written in a way of its own, or null.</param>
 internal sealed record Column(
-    string Name, string DataType, string NominalType, bool IsNullable, int? MaxLength, string? Default, string? Description, string[] Labels);
+    string Name, string DataType, string NominalType, bool IsNullable, int? MaxLength, string? Default, string? Description, string[] Labels,
+    DomainForm? Form);
+
+/// <summary>How a domain goes out and comes in: functions of its implicit casts, as statements name them, each null where there is none.</summary>
+/// <param name="ToJson">From it to json, for answers.</param>
+/// <param name="FromJson">From json to it, for bodies.</param>
+/// <param name="FromText">From text to it, for values that it is compared with.</param>
+internal sealed record DomainForm(string? ToJson, string? FromJson, string? FromText);
 
 internal sealed class Table(QName name, bool isView, int events, string? description, string[] primaryKey, IReadOnlyList<Column> columns)
 {
@@ -41,6 +49,9 @@ internal sealed class Table(QName name, bool isView, int events, string? descrip
     public string[] PrimaryKey { get; } = primaryKey;
 
     public IReadOnlyList<Column> Columns { get; } = columns;
+
+    /// <summary>Whether a column is not answered as it is.</summary>
+    public bool HasForms { get; } = columns.Any(column => column.Form?.ToJson is not null);
 
     /// <summary>Functions of a row of it, which are read like columns, with the schemas they are in.</summary>
     public Dictionary<string, List<string>> Computed { get; } = new(StringComparer.Ordinal);
@@ -80,6 +91,9 @@ internal sealed record Relationship(QName Table, QName Target, Cardinality Cardi
     public bool IsTargetView { get; init; }
 
     public bool IsTableView { get; init; }
+
+    /// <summary>Whether the target has the foreign key.</summary>
+    public bool IsInverse { get; init; }
 
     public Junction? Junction { get; init; }
 
@@ -150,15 +164,19 @@ internal sealed class SchemaCache
     private readonly Dictionary<QName, Relationship[]> relationships;
     private readonly Dictionary<QName, Routine[]> routines;
     private readonly Dictionary<QName, string> types;
+    private readonly Dictionary<(QName? Target, string Media), MediaHandler> handlers;
 
     public SchemaCache(
         IEnumerable<Table> tables, IEnumerable<Relationship> relationships, IEnumerable<Routine> routines,
-        Dictionary<QName, string> types, IReadOnlySet<string> timeZones, ApiSettings settings)
+        Dictionary<QName, string> types, IEnumerable<MediaHandler> handlers, IReadOnlySet<string> timeZones, ApiSettings settings)
     {
         this.tables = tables.ToDictionary(table => table.Name);
         this.relationships = relationships.GroupBy(each => each.Table).ToDictionary(group => group.Key, group => group.ToArray());
         this.routines = routines.GroupBy(each => each.Name).ToDictionary(group => group.Key, group => group.ToArray());
         this.types = types;
+        this.handlers = [];
+        foreach (var handler in handlers)
+            this.handlers.TryAdd((handler.Target, handler.Media), handler);
         TimeZones = timeZones;
         Settings = settings;
     }
@@ -191,6 +209,12 @@ internal sealed class SchemaCache
 
         return null;
     }
+
+    /// <summary>Whether the database brings forms of answers of its own.</summary>
+    public bool HasHandlers => handlers.Count > 0;
+
+    /// <summary>The form of answers of a media type, of a function or of a table's rows, or null; of null, that of any rows.</summary>
+    public MediaHandler? FindHandler(QName? target, string media) => handlers.GetValueOrDefault((target, media));
 
     public string? SimilarTable(QName name) =>
         Similarity.Best(tables.Keys.Where(table => table.Schema == name.Schema).Select(table => table.Name), name.Name, 0.75);

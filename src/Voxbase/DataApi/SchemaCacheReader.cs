@@ -108,6 +108,19 @@ internal sealed class SchemaCacheReader(Database database, DataApiOptions option
         join pg_catalog.pg_type t on t.oid = u.type
         """;
 
+    // Implicit casts of domains, by a function, from and to what requests and answers are made of.
+    internal const string DomainFormsSql =
+        """
+        select case when s.typtype = 'd' then s.oid else t.oid end, s.typtype = 'd', c.castsource = 'json'::regtype, format('%I.%I', n.nspname, p.proname)
+        from pg_catalog.pg_cast c
+        join pg_catalog.pg_type s on s.oid = c.castsource
+        join pg_catalog.pg_type t on t.oid = c.casttarget
+        join pg_catalog.pg_proc p on p.oid = c.castfunc
+        join pg_catalog.pg_namespace n on n.oid = p.pronamespace
+        where c.castcontext = 'i' and c.castmethod = 'f' and has_function_privilege(p.oid, 'execute')
+          and (s.typtype = 'd' and c.casttarget = 'json'::regtype or t.typtype = 'd' and c.castsource in ('json'::regtype, 'text'::regtype))
+        """;
+
     internal const string KeysSql =
         """
         select conname::text, contype::text, conrelid, confrelid, conkey, confkey
@@ -168,6 +181,21 @@ internal sealed class SchemaCacheReader(Database database, DataApiOptions option
         where n.nspname = any($1) and (t.typtype in ('b', 'd', 'e', 'r', 'm') or t.typtype = 'c' and t.typname not like '\_%')
         """;
 
+    // Functions that return a domain named like a media type, and aggregates that make one of rows.
+    internal const string MediaHandlersSql =
+        """
+        select lower(m.typname), p.prokind = 'a', format('%I.%I', n.nspname, p.proname), n.nspname::text, p.proname::text,
+          a.oid = 'anyelement'::regtype, an.nspname::text, a.typname::text, m.typbasetype = 'bytea'::regtype
+        from pg_catalog.pg_type m
+        join pg_catalog.pg_proc p on p.prorettype = m.oid
+        join pg_catalog.pg_namespace n on n.oid = p.pronamespace
+        left join pg_catalog.pg_type a on p.prokind = 'a' and a.oid = p.proargtypes[0]
+        left join pg_catalog.pg_namespace an on an.oid = a.typnamespace
+        where m.typtype = 'd' and (m.typname ~ '^[A-Za-z0-9.-]+/[A-Za-z0-9.+-]+$' or m.typname = '*/*') and n.nspname = any($1)
+          and (p.prokind = 'f' and not p.proretset or p.prokind = 'a' and p.pronargs = 1 and (a.typtype = 'c' or a.oid = 'anyelement'::regtype))
+        order by p.oid
+        """;
+
     internal const string TimeZonesSql =
         """
         select name from pg_catalog.pg_timezone_names
@@ -205,11 +233,13 @@ internal sealed class SchemaCacheReader(Database database, DataApiOptions option
         Add(QuietSql);
         Add(RelationsSql, schemas);
         Add(FormsSql, schemas);
+        Add(DomainFormsSql);
         Add(ColumnsSql, schemas);
         Add(KeysSql);
         Add(ViewsSql);
         Add(RoutinesSql, schemas);
         Add(ComputedSql);
+        Add(MediaHandlersSql, schemas);
         Add(TypesSql, named);
         if (previous is null)
             Add(TimeZonesSql);
@@ -218,11 +248,13 @@ internal sealed class SchemaCacheReader(Database database, DataApiOptions option
         var catalog = new Catalog();
         await EachAsync(catalog.AddRelation);
         await EachAsync(catalog.AddForm);
+        await EachAsync(catalog.AddDomainForm);
         await EachAsync(catalog.AddColumn);
         await EachAsync(catalog.AddKey);
         await EachAsync(catalog.AddView);
         await EachAsync(catalog.AddRoutine);
         await EachAsync(catalog.AddComputed);
+        await EachAsync(catalog.AddHandler);
         var types = new Dictionary<QName, string>();
         await EachAsync(rows => types[new QName(rows.GetString(0), rows.GetString(1))] = rows.GetString(2));
         foreach (var (name, type) in Spellings)
@@ -275,10 +307,12 @@ internal sealed class SchemaCacheReader(Database database, DataApiOptions option
     {
         private readonly Dictionary<uint, Relation> relations = [];
         private readonly Dictionary<(uint Type, int Modifier), Form> forms = [];
+        private readonly Dictionary<uint, DomainForm> domainForms = [];
         private readonly List<Key> keys = [];
         private readonly Dictionary<uint, List<ViewColumn>> views = [];
         private readonly List<Routine> routines = [];
         private readonly List<(QName Function, uint Argument, uint Result, bool MakesOne)> computed = [];
+        private readonly List<MediaHandler> handlers = [];
 
         public void AddRelation(NpgsqlDataReader row) =>
             relations[row.GetFieldValue<uint>(0)] = new Relation(
@@ -286,6 +320,15 @@ internal sealed class SchemaCacheReader(Database database, DataApiOptions option
 
         public void AddForm(NpgsqlDataReader row) => forms[(row.GetFieldValue<uint>(0), row.GetInt32(1))] = new Form(
             row.GetString(2), row.GetString(3), row.GetString(4), row.IsDBNull(5) ? null : row.GetInt32(5), row.IsDBNull(6) ? [] : row.GetFieldValue<string[]>(6));
+
+        public void AddDomainForm(NpgsqlDataReader row)
+        {
+            ref var known = ref CollectionsMarshal.GetValueRefOrAddDefault(domainForms, row.GetFieldValue<uint>(0), out _);
+            var (function, before) = (row.GetString(3), known ?? new DomainForm(null, null, null));
+            known = row.GetBoolean(1) ? before with { ToJson = function }
+                : row.GetBoolean(2) ? before with { FromJson = function }
+                : before with { FromText = function };
+        }
 
         public void AddColumn(NpgsqlDataReader row)
         {
@@ -295,9 +338,11 @@ internal sealed class SchemaCacheReader(Database database, DataApiOptions option
             relation.Names[row.GetInt16(1)] = name;
             if (relation.IsExposed)
             {
-                var form = forms[(row.GetFieldValue<uint>(3), row.GetInt32(4))];
+                var type = row.GetFieldValue<uint>(3);
+                var form = forms[(type, row.GetInt32(4))];
                 relation.Columns.Add(new Column(
-                    name, form.DataType, form.NominalType, row.GetBoolean(5), form.MaxLength, Text(row, 6), Text(row, 7), form.Labels));
+                    name, form.DataType, form.NominalType, row.GetBoolean(5), form.MaxLength, Text(row, 6), Text(row, 7), form.Labels,
+                    domainForms.GetValueOrDefault(type)));
             }
         }
 
@@ -343,6 +388,15 @@ internal sealed class SchemaCacheReader(Database database, DataApiOptions option
         public void AddComputed(NpgsqlDataReader row) => computed.Add(
             (new QName(row.GetString(0), row.GetString(1)), row.GetFieldValue<uint>(2), row.GetFieldValue<uint>(3), row.GetBoolean(4)));
 
+        public void AddHandler(NpgsqlDataReader row)
+        {
+            var isAggregate = row.GetBoolean(1);
+            QName? target = !isAggregate ? new QName(row.GetString(3), row.GetString(4))
+                : row.GetBoolean(5) ? null
+                : new QName(row.GetString(6), row.GetString(7));
+            handlers.Add(new MediaHandler(row.GetString(0), target, isAggregate ? row.GetString(2) : null, row.GetBoolean(8)));
+        }
+
         public SchemaCache Close(ApiSettings settings, Dictionary<QName, string> types, IReadOnlySet<string> zones)
         {
             AddKept();
@@ -357,7 +411,7 @@ internal sealed class SchemaCacheReader(Database database, DataApiOptions option
                 tables.Values.Where(table => exposed.Contains(table.Name.Schema)),
                 found.Where(each => exposed.Contains(each.Table.Schema) && exposed.Contains(each.Target.Schema)
                     && (each.Junction is null || exposed.Contains(each.Junction.Table.Schema))),
-                routines, types, zones, settings);
+                routines, types, handlers, zones, settings);
         }
 
         // References of Voxbase's own tables that triggers keep in place of constraints.
@@ -449,6 +503,7 @@ internal sealed class SchemaCacheReader(Database database, DataApiOptions option
                 Columns = [.. to.Columns.Zip(from.Columns)],
                 IsTableView = to.IsView,
                 IsTargetView = from.IsView,
+                IsInverse = true,
             });
         }
 

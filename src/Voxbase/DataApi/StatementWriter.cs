@@ -149,6 +149,9 @@ internal sealed class StatementWriter(SqlText sql, RequestPlan plan, Payload? pa
                     .Add(" limit 1) as f) as h), '') || E'\\n' || ")
                     .Add($"coalesce(string_agg(substring({Answer}::text, 2, length({Answer}::text) - 2), E'\\n'), '')");
                 break;
+            case MediaKind.Own:
+                Own(plan.Media.Handler!, value);
+                break;
             case MediaKind.GeoJson:
                 sql.Add("json_build_object('type', 'FeatureCollection', 'features', coalesce(json_agg(st_asgeojson(").Add(Answer).Add(")::json), '[]'))::text");
                 break;
@@ -171,9 +174,26 @@ internal sealed class StatementWriter(SqlText sql, RequestPlan plan, Payload? pa
         }
     }
 
+    private void Own(MediaHandler handler, string value)
+    {
+        if (handler.Aggregate is null)
+        {
+            sql.Add(value);
+        }
+        else
+        {
+            sql.Add(handler.Aggregate).Add("(").Add(value);
+            if (handler.Target is { } table)
+                sql.Add("::").Name(table);
+            sql.Add(")");
+        }
+
+        sql.Add(handler.IsBinary ? "::bytea" : "::text");
+    }
+
     private void Query(ReadNode node)
     {
-        var grouped = node.HasAggregates;
+        var grouped = IsGrouped(node);
         var terms = new List<int>();
         var place = 0;
         sql.Add("select ");
@@ -209,16 +229,6 @@ internal sealed class StatementWriter(SqlText sql, RequestPlan plan, Payload? pa
             Select(node, each);
         }
 
-        if (node.Spread == SpreadKind.ToMany)
-        {
-            for (var i = 0; i < node.Order.Count; i++)
-            {
-                Next();
-                OrderField(node, node.Order[i]);
-                sql.Add(" as ").Name(OrderName(i));
-            }
-        }
-
         foreach (var child in node.Children)
         {
             if (child.Spread != SpreadKind.None)
@@ -247,9 +257,9 @@ internal sealed class StatementWriter(SqlText sql, RequestPlan plan, Payload? pa
         foreach (var child in node.Children)
             Join(child);
         Where(node, isCount: false);
-        if (grouped && terms.Count > 0)
+        if (node.HasAggregates && terms.Count > 0)
             sql.Add(" group by ").Each(terms, ", ", term => sql.Add(term.ToString(System.Globalization.CultureInfo.InvariantCulture)));
-        if (node.Order.Count > 0 && node.Spread != SpreadKind.ToMany)
+        if (node.Order.Count > 0)
         {
             sql.Add(" order by ").Each(node.Order, ", ", order =>
             {
@@ -263,6 +273,9 @@ internal sealed class StatementWriter(SqlText sql, RequestPlan plan, Payload? pa
         if (node.Range.Offset > 0)
             sql.Add(" offset ").Value(node.Range.Offset);
     }
+
+    // Whether its columns are compared with those of other rows, here or, spread, in the row where they land: json cannot be.
+    private static bool IsGrouped(ReadNode node) => node.HasAggregates || (node.Spread == SpreadKind.ToOne && IsGrouped(node.Parent!));
 
     // Hoisted aggregates stand where a row lands that is no spread itself.
     private static SpreadItem ItemAggregate(ReadNode node, ReadNode child, SpreadItem item) =>
@@ -287,6 +300,8 @@ internal sealed class StatementWriter(SqlText sql, RequestPlan plan, Payload? pa
     private void Select(ReadNode node, PlanSelect each)
     {
         var castsAggregate = each.Aggregate != Aggregate.None && each.AggregateCast is not null;
+        // An aggregate is one of values, not of how they are written.
+        var formatter = each.Aggregate == Aggregate.None ? each.Field.Form?.ToJson : null;
         if (castsAggregate)
             sql.Add("cast(");
         if (each.Aggregate != Aggregate.None)
@@ -297,6 +312,8 @@ internal sealed class StatementWriter(SqlText sql, RequestPlan plan, Payload? pa
             sql.Name(node.RowAlias);
         else if (each.Aggregate == Aggregate.Count && each.Field.IsStar)
             sql.Add("*");
+        else if (formatter is not null)
+            sql.Add(formatter).Add("(").Column(node.RowAlias, each.Field.Name).Add(")");
         else
             Field(node, each.Field);
         if (each.Cast is not null)
@@ -307,8 +324,8 @@ internal sealed class StatementWriter(SqlText sql, RequestPlan plan, Payload? pa
             sql.Add(" as ").Add(each.AggregateCast!).Add(")");
         if (each.Alias is not null)
             sql.Add(" as ").Name(each.Alias);
-        // A cast or an aggregate of a column is otherwise named by its type or by itself; the first shall be the column's.
-        else if (each.Cast is not null && each.Aggregate == Aggregate.None)
+        // A cast, a function or an aggregate of a column is otherwise named by its type or by itself; the first two shall be the column's.
+        else if ((each.Cast ?? formatter) is not null && each.Aggregate == Aggregate.None)
             sql.Add(" as ").Name(each.Field.Name);
     }
 
@@ -386,24 +403,11 @@ internal sealed class StatementWriter(SqlText sql, RequestPlan plan, Payload? pa
         }
 
         var rows = child.JoinAlias + "_rows";
-        sql.Add("select json_agg(").Name(rows).Add(")").Add(child.Parent!.HasAggregates ? "::jsonb" : "").Add(" as ").Name(child.JoinAlias);
+        sql.Add("select json_agg(").Name(rows).Add(")").Add(IsGrouped(child.Parent!) ? "::jsonb" : "").Add(" as ").Name(child.JoinAlias);
         if (child.Spread == SpreadKind.ToMany)
         {
             foreach (var item in child.SpreadItems)
-            {
-                sql.Add(", coalesce(json_agg(").Column(rows, item.Name);
-                if (child.Order.Count > 0)
-                {
-                    var place = 0;
-                    sql.Add(" order by ").Each(child.Order, ", ", order =>
-                    {
-                        sql.Column(rows, OrderName(place++));
-                        Direction(order);
-                    });
-                }
-
-                sql.Add("), '[]')::jsonb as ").Name(item.Output);
-            }
+                sql.Add(", coalesce(json_agg(").Column(rows, item.Name).Add("), '[]')::jsonb as ").Name(item.Output);
         }
 
         sql.Add(" from (");
@@ -415,8 +419,6 @@ internal sealed class StatementWriter(SqlText sql, RequestPlan plan, Payload? pa
             sql.Add("true");
     }
 
-    private static string OrderName(int place) => $"vox_order_{place}";
-
     private void OrderField(ReadNode node, PlanOrder order)
     {
         if (order.Relation is null)
@@ -425,14 +427,7 @@ internal sealed class StatementWriter(SqlText sql, RequestPlan plan, Payload? pa
             return;
         }
 
-        // The joined row has only what was selected of it.
-        if (order.Relation.IsEmptyEmbed || order.Relation.Select.Exists(each => each is { Alias: null, Cast: null, Aggregate: Aggregate.None } && (each.Field.IsStar || each.Field.Name == order.Field.Name)))
-        {
-            Field(order.Relation.JoinAlias, order.Field);
-            return;
-        }
-
-        throw ApiFaults.UndefinedColumn(order.Relation.Output, order.Field.Name, null);
+        Field(order.Relation.JoinAlias, order.Field);
     }
 
     private void Direction(PlanOrder order)
@@ -553,10 +548,11 @@ internal sealed class StatementWriter(SqlText sql, RequestPlan plan, Payload? pa
                 });
                 break;
             case Operator.In:
-                sql.Add(" = any(").Value(ArrayOf(filter.Values!)).Add(")");
+                Array(" = any(", ArrayOf(filter.Values!), field);
                 break;
             case Operator.IsDistinct:
-                sql.Add(" is distinct from ").Value(filter.Value);
+                sql.Add(" is distinct from ");
+                Value(filter.Value, field);
                 break;
             case Operator.Fts or Operator.PlainFts or Operator.PhraseFts or Operator.WebFts:
                 sql.Add(filter.Operator switch
@@ -572,13 +568,35 @@ internal sealed class StatementWriter(SqlText sql, RequestPlan plan, Payload? pa
                 break;
             default:
                 sql.Add(SignOf(filter.Operator));
+                var isPattern = filter.Operator is Operator.Like or Operator.ILike or Operator.Match or Operator.IMatch;
                 var value = filter.Operator is Operator.Like or Operator.ILike ? filter.Value.Replace('*', '%') : filter.Value;
+                if (isPattern)
+                    field = field with { Form = null };
                 if (filter.Quantifier == Quantifier.None)
-                    sql.Value(value);
+                    Value(value, field);
                 else
-                    sql.Add(filter.Quantifier == Quantifier.Any ? "any(" : "all(").Value(value).Add(")");
+                    Array(filter.Quantifier == Quantifier.Any ? "any(" : "all(", value, field);
                 break;
         }
+    }
+
+    // What a field is compared with, which its domain may read in a way of its own.
+    private void Value(string value, PlanField field)
+    {
+        if (field.Form?.FromText is { } parser)
+            sql.Add(parser).Add("(").Value(value).Add(")");
+        else
+            sql.Value(value);
+    }
+
+    private void Array(string before, string array, PlanField field)
+    {
+        sql.Add(before);
+        if (field.Form?.FromText is { } parser)
+            sql.Add("array(select ").Add(parser).Add("(each) from unnest(").Value(array).Add("::text[]) as each)");
+        else
+            sql.Value(array);
+        sql.Add(")");
     }
 
     private static string SignOf(Operator op) => op switch
@@ -686,9 +704,11 @@ internal sealed class StatementWriter(SqlText sql, RequestPlan plan, Payload? pa
 
     // The body as a whole is one parameter; PostgreSQL takes it apart.
     private void BodyRows(IReadOnlyList<Column> columns, bool appliesDefaults, bool isOne) =>
-        BodyRows([.. columns.Select(column => (column.Name, column.NominalType))], appliesDefaults ? columns : null, isOne);
+        BodyRows(
+            [.. columns.Select(column => column.Form?.FromJson is { } parser ? (column.Name, "json", parser) : (column.Name, column.NominalType, (string?)null))],
+            appliesDefaults ? columns : null, isOne);
 
-    private void BodyRows(IReadOnlyList<(string Name, string Type)> columns, IReadOnlyList<Column>? defaults, bool isOne)
+    private void BodyRows(IReadOnlyList<(string Name, string Type, string? Parser)> columns, IReadOnlyList<Column>? defaults, bool isOne)
     {
         var isObject = payload!.IsObject;
         var (kind, source) = defaults is null ? ("json", "pgrst_payload.json_data") : ("jsonb", "pgrst_filled.val");
@@ -696,7 +716,7 @@ internal sealed class StatementWriter(SqlText sql, RequestPlan plan, Payload? pa
         if (defaults is not null)
         {
             void Defaults() => sql.Add("jsonb_build_object(").Each(defaults.Where(column => column.Default is not null), ", ",
-                column => sql.Literal(column.Name).Add(", ").Add(column.Default!)).Add(") || ");
+                column => Default(column)).Add(") || ");
             sql.Add("lateral (select ");
             if (isObject)
             {
@@ -713,7 +733,12 @@ internal sealed class StatementWriter(SqlText sql, RequestPlan plan, Payload? pa
             sql.Add(") pgrst_filled, ");
         }
 
-        sql.Add("lateral (select ").Each(columns, ", ", column => sql.Name(column.Name)).Add(" from ");
+        sql.Add("lateral (select ").Each(columns, ", ", column =>
+        {
+            if (column.Parser is not null)
+                sql.Add(column.Parser).Add("(").Name(column.Name).Add(") as ");
+            sql.Name(column.Name);
+        }).Add(" from ");
         if (columns.Count > 0)
         {
             sql.Add(kind).Add(isObject ? "_to_record(" : "_to_recordset(").Add(source).Add(") as _(")
@@ -725,6 +750,16 @@ internal sealed class StatementWriter(SqlText sql, RequestPlan plan, Payload? pa
         }
 
         sql.Add(isOne ? " limit 1" : "").Add(") pgrst_body");
+    }
+
+    // As the body would have it.
+    private void Default(Column column)
+    {
+        sql.Literal(column.Name).Add(", ");
+        if (column.Form is { FromJson: not null, ToJson: { } formatter })
+            sql.Add(formatter).Add("((").Add(column.Default!).Add(")::").Add(column.NominalType).Add(")");
+        else
+            sql.Add(column.Default!);
     }
 
     private void Returning(string row, string nothing)
@@ -821,7 +856,7 @@ internal sealed class StatementWriter(SqlText sql, RequestPlan plan, Payload? pa
         }
         else
         {
-            BodyRows([.. call.Parameters.Select(parameter => (parameter.Name, parameter.CastType))], null, isOne: true);
+            BodyRows([.. call.Parameters.Select(parameter => (parameter.Name, parameter.CastType, (string?)null))], null, isOne: true);
             sql.Add(", lateral ");
         }
 

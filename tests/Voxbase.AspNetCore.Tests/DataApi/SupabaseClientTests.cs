@@ -10,6 +10,7 @@ public sealed class SupabaseClientTests(TestCluster cluster)
     [InlineData("embed", 20)]
     [InlineData("write", 25)]
     [InlineData("rpc", 20)]
+    [InlineData("forms", 15)]
     public async Task Every_method_does_what_it_says(string suite, int atLeast)
     {
         await using var api = await Workshop.OpenAsync(cluster);
@@ -26,12 +27,30 @@ public sealed class SupabaseClientTests(TestCluster cluster)
         await RunAsync(api, "vox", user.UserId, 4);
     }
 
-    private static async Task RunAsync(Api api, string suite, Guid? user, int atLeast)
+    [Fact]
+    public async Task What_the_guide_shows_is_what_happens()
+    {
+        var guide = await File.ReadAllTextAsync(Path.Combine(CommittedFile.Root, "docs", "guides", "data-api.md"), TestContext.Current.CancellationToken);
+        var forms = guide[guide.IndexOf("## Forms of your own", StringComparison.Ordinal)..];
+        await using var api = await Workshop.OpenAsync(cluster, Block("sql"));
+        await RunAsync(api, "guide", (await api.Database.NewUserAsync()).UserId, 4, Block("js"));
+
+        string Block(string language)
+        {
+            var start = forms.IndexOf($"```{language}\n", StringComparison.Ordinal) + language.Length + 4;
+            return forms[start..forms.IndexOf("\n```", start, StringComparison.Ordinal)];
+        }
+    }
+
+    private static async Task RunAsync(Api api, string suite, Guid? user, int atLeast, params string[] more)
     {
         var keys = new ApiKeys(Api.Secret);
-        var output = await NpmClients.RunAsync(
-            $"supabase/{suite}.mjs", api.Url.ToString().TrimEnd('/'), api.Tokens.Mint(Caller.AnonymousRole), api.Tokens.Mint(Caller.ServiceRole),
-            api.Tokens.Mint(Caller.UserRole, user), keys.Publishable, keys.Secret);
+        string[] arguments =
+        [
+            api.Url.ToString().TrimEnd('/'), api.Tokens.Mint(Caller.AnonymousRole), api.Tokens.Mint(Caller.ServiceRole),
+            api.Tokens.Mint(Caller.UserRole, user), keys.Publishable, keys.Secret, .. more,
+        ];
+        var output = await NpmClients.RunAsync($"supabase/{suite}.mjs", arguments);
         var lines = output.Split('\n');
         lines.ShouldContain("done 0", output);
         lines.Count(line => line.StartsWith("ok ", StringComparison.Ordinal)).ShouldBeGreaterThanOrEqualTo(atLeast, output);

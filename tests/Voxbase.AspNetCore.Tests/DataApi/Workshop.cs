@@ -101,6 +101,7 @@ internal static class Workshop
         insert into hidden.secrets values (1, 'xyzzy');
         select setval(pg_get_serial_sequence('public.' || t, 'id'), 100) from unnest(array['shops', 'bikes', 'races', 'parts', 'clubs']) t;
 
+        comment on schema personal is E'My own things\n\nNobody else sees them.';
         create table personal.riders (name text primary key, note text);
         insert into personal.riders values ('ada', 'me');
         create function personal.state_of(who text) returns text language sql stable as $$ select note from personal.riders where name = who $$;
@@ -119,6 +120,8 @@ internal static class Workshop
         create function public.echo(body jsonb) returns jsonb language sql immutable as $$ select body $$;
         create function public.takes_json(json) returns json language sql immutable as $$ select $1 $$;
         create function public.takes_text(text) returns text language sql immutable as $$ select upper($1) $$;
+        create function public.takes_xml(pg_catalog.xml) returns pg_catalog.xml language sql immutable as $$ select $1 $$;
+        create function public.takes_bytes(bytea) returns int language sql immutable as $$ select length($1) $$;
         create function public.twins(a int) returns text language sql immutable as $$ select 'int' $$;
         create function public.twins(a text) returns text language sql immutable as $$ select 'text' $$;
         create function public.siblings(a text) returns int language sql immutable as 'select 1';
@@ -144,6 +147,8 @@ internal static class Workshop
             'authorization', current_setting('request.headers', true)::json ->> 'authorization',
             'cookie', current_setting('request.headers', true)::json ->> 'cookie', 'timeout', current_setting('statement_timeout'),
             'zone', current_setting('timezone'), 'read_only', current_setting('transaction_read_only')) $$;
+        create function public.header_of(header text) returns text language sql stable
+          as $$ select current_setting('request.headers', true)::json ->> header $$;
         create function public.teapot() returns text language plpgsql as $$
           begin raise sqlstate 'PT418' using message = 'short and stout', detail = 'a pot', hint = 'tip me over'; end $$;
         create function public.whole_answer() returns text language plpgsql as $$
@@ -156,6 +161,39 @@ internal static class Workshop
           perform set_config('response.status', '202', true); return 'ok'; end $$;
         create function public.two_rows() returns int language sql stable as $$ select (select value from public.no_key) $$;
         create function public.writes_in_read() returns int language plpgsql stable as $$ begin insert into public.no_key values (9); return 1; end $$;
+
+        -- A domain that goes out and comes in in a form of its own: cents inside, euros outside.
+        create domain public.cents as int;
+        create function public.cents_of(text) returns public.cents language sql immutable as $$ select (replace($1, '€', '')::numeric * 100)::int $$;
+        create function public.cents_of(json) returns public.cents language sql immutable as $$ select public.cents_of($1 #>> '{}') $$;
+        create function public.cents_shown(public.cents) returns json language sql immutable as $$ select to_json('€' || to_char($1 / 100.0, 'FM990.00')) $$;
+        create cast (public.cents as json) with function public.cents_shown(public.cents) as implicit;
+        create cast (json as public.cents) with function public.cents_of(json) as implicit;
+        create cast (text as public.cents) with function public.cents_of(text) as implicit;
+        create table public.repairs (id int primary key, bike_id bigint references public.bikes, cost public.cents default 500, tip public.cents);
+        create view public.repair_list as select id, cost, (cost * 2)::public.cents as twice from public.repairs;
+        insert into public.repairs values (1, 1, 1250, null), (2, 2, 500, 5), (3, 1, null, null);
+
+        -- Forms of answers that the database brings.
+        create domain public."text/plain" as text;
+        create domain public."image/x-wheel" as bytea;
+        create domain public."text/tab-separated-values" as text;
+        create domain public."application/vnd.rows" as text;
+        create domain public."*/*" as text;
+        create function public.slogan() returns public."text/plain" language sql immutable as $$ select 'Ride on.'::public."text/plain" $$;
+        create function public.wheel(spokes int default 2) returns public."image/x-wheel" language sql immutable
+          as $$ select case when spokes > 0 then '\x00ff10'::public."image/x-wheel" end $$;
+        create function public.anything() returns public."*/*" language sql immutable as $$ select 'as you like'::public."*/*" $$;
+        create function public.tsv_row(text, public.shops) returns public."text/tab-separated-values" language sql immutable
+          as $$ select ($1 || $2.id || E'\t' || coalesce($2.title, '') || E'\n')::public."text/tab-separated-values" $$;
+        create aggregate public.tsv_of (public.shops) (sfunc = public.tsv_row, stype = public."text/tab-separated-values", initcond = '');
+        create function public.any_row(text, anyelement) returns public."application/vnd.rows" language sql immutable
+          as $$ select ($1 || $2::text || ';')::public."application/vnd.rows" $$;
+        create aggregate public.rows_of (anyelement) (sfunc = public.any_row, stype = public."application/vnd.rows", initcond = '');
+        create function public.all_shops() returns setof public.shops language sql stable as $$ select * from public.shops order by id $$;
+        -- As PostGIS has it, without its geometry.
+        create function public.st_asgeojson(feature record) returns text language plpgsql immutable as $$ begin
+          return json_build_object('type', 'Feature', 'geometry', null, 'properties', to_json(feature))::text; end $$;
 
         grant usage on schema public, personal to anon, authenticated, service_role;
         grant all on all tables in schema public, personal to anon, authenticated, service_role;

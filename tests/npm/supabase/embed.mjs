@@ -32,7 +32,7 @@ await run({
   'two ways and no hint': async () => {
     const error = await bad(db.from('races').select('riders(*)'), 300,
       { code: 'PGRST201', message: "Could not embed because more than one relationship was found for 'races' and 'riders'" })
-    assert.deepEqual(error.details.map((d) => d.relationship).sort(),
+    assert.deepEqual(error.details.map((d) => d.relationship),
       ['races_loser_fkey using races(loser) and riders(name)', 'races_winner_fkey using races(winner) and riders(name)'])
     assert.deepEqual(error.details[0].cardinality, 'many-to-one')
     assert.match(error.hint, /^Try changing 'riders' to one of the following: .*'riders!races_winner_fkey'/)
@@ -67,6 +67,11 @@ await run({
     await bad(db.from('riders').select('name').eq('bikes.id', 1), 400,
       { code: 'PGRST108', message: "'bikes' is not an embedded resource in this request", hint: "Verify that 'bikes' is included in the 'select' query parameter." })
   },
+  'nothing of what is related, at any depth': async () => {
+    assert.deepEqual(await good(db.from('clubs').select('name, memberships(riders(licences()))').eq('id', 1)), [{ name: 'night' }])
+    assert.deepEqual(await good(db.from('clubs').select('name, memberships!inner(riders!inner(licences(), name))').eq('memberships.riders.name', 'bob')),
+      [{ name: 'night', memberships: [{ riders: { name: 'bob' } }] }])
+  },
   'with and without something related': async () => {
     assert.deepEqual((await good(db.from('riders').select('name, bikes()').is('bikes', null).order('name'))), [{ name: 'dee' }])
     assert.deepEqual((await good(db.from('riders').select('name, licences()').not('licences', 'is', null).order('name'))), [{ name: 'ada' }, { name: 'bob' }])
@@ -78,6 +83,9 @@ await run({
     await bad(db.from('riders').select('name, bikes(id)').order('bikes(id)'), 400,
       { code: 'PGRST118', details: "'riders' and 'bikes' do not form a many-to-one or one-to-one relationship" })
     await bad(db.from('bikes').select('id').order('shops(city)'), 400, { code: 'PGRST108' })
+    assert.deepEqual(await good(db.from('bikes').select('id, ...shops(town:city)').order('shops(town)', { ascending: false, nullsFirst: false }).order('id').limit(2)),
+      [{ id: 1, town: 'Oslo' }, { id: 3, town: 'Oslo' }])
+    await bad(db.from('bikes').select('id, shops(town:city)').order('shops(city)'), 400, { code: '42703', message: 'column shops.city does not exist' })
   },
   'spread to one': async () => {
     assert.deepEqual(await good(db.from('bikes').select('id, ...riders(owner:name, state)').eq('id', 3)), [{ id: 3, owner: 'bob', state: 'closed' }])
@@ -88,6 +96,10 @@ await run({
     assert.deepEqual(await good(db.from('riders').select('name, ...bikes(model, price)').eq('name', 'ada').order('price', { referencedTable: 'bikes' })),
       [{ name: 'ada', model: ['trail', 'road'], price: [800, 1000.5] }])
     assert.deepEqual(await good(db.from('clubs').select('name, ...riders(who:name)').eq('id', 2)), [{ name: 'dawn', who: ['ada'] }])
+    assert.deepEqual(await good(db.from('riders').select('name, ...bikes(model)').eq('name', 'ada').order('price', { referencedTable: 'bikes', ascending: false }).limit(1, { referencedTable: 'bikes' })),
+      [{ name: 'ada', model: ['road'] }])
+    assert.deepEqual(await good(db.from('clubs').select('name, ...riders(who:name, ...bikes(model))').eq('id', 1).order('name', { referencedTable: 'riders' })
+      .order('id', { referencedTable: 'riders.bikes' })), [{ name: 'night', who: ['ada', 'bob'], model: [['road', 'trail'], ['city']] }])
   },
   'two dots spread as well': async () =>
     assert.deepEqual((await raw('bikes?select=id,..riders(name)&id=eq.1')).json, [{ id: 1, name: 'ada' }]),
@@ -110,6 +122,9 @@ await run({
     assert.deepEqual((await good(db.from('bikes').select('price.sum(), ...shops(city)'))).find((row) => row.city === 'Oslo'), { sum: 1300.5, city: 'Oslo' })
     assert.deepEqual((await good(db.from('bikes').select('shop_id, ...riders(name.count())'))).find((row) => row.shop_id === 1), { shop_id: 1, count: 2 })
     await bad(db.from('riders').select('...bikes(price.sum())'), 400, { code: 'PGRST127' })
+    const counted = await good(db.from('bikes').select('...riders(licences(number), name.count())'))
+    assert.deepEqual(counted.sort((a, b) => b.count - a.count || (a.licences === null) - (b.licences === null)),
+      [{ licences: { number: 'L1' }, count: 2 }, { licences: { number: 'L2' }, count: 1 }, { licences: null, count: 1 }])
   },
   'through views': async () => {
     assert.deepEqual(await good(db.from('open_riders').select('name, bikes(id)').eq('name', 'cyd')), [{ name: 'cyd', bikes: [{ id: 4 }] }])

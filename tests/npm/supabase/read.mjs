@@ -40,14 +40,15 @@ await run({
   },
   'eq any': async () => assert.deepEqual(await filtered((q) => q.filter('name', 'eq(any)', '{ada,dee}')), ['ada', 'dee']),
   'regular expressions': async () => {
-    assert.deepEqual(await filtered((q) => q.filter('name', 'match', '^[ab]')), ['ada', 'bob'])
-    assert.deepEqual(await filtered((q) => q.filter('name', 'imatch', '^A')), ['ada'])
+    assert.deepEqual(await filtered((q) => q.regexMatch('name', '^[ab]')), ['ada', 'bob'])
+    assert.deepEqual(await filtered((q) => q.regexIMatch('name', '^A')), ['ada'])
+    assert.deepEqual(await filtered((q) => q.filter('name', 'match(any)', '{^a,^d}')), ['ada', 'dee'])
   },
   'is': async () => {
     assert.deepEqual(await filtered((q) => q.is('profile', null)), ['bob', 'dee'])
     assert.deepEqual(await filtered((q) => q.filter('profile', 'is', 'not_null')), ['ada', 'cyd'])
   },
-  'isdistinct': async () => assert.deepEqual(await filtered((q) => q.filter('years', 'isdistinct', '[20,30)')), ['bob', 'cyd', 'dee']),
+  'isdistinct': async () => assert.deepEqual(await filtered((q) => q.isDistinct('years', '[20,30)')), ['bob', 'cyd', 'dee']),
   'in': async () => {
     assert.deepEqual(await filtered((q) => q.in('name', ['ada', 'dee', 'a,b', 'q"q'])), ['ada', 'dee'])
     assert.deepEqual(await filtered((q) => q.in('name', [])), [])
@@ -56,6 +57,8 @@ await run({
   'not': async () => {
     assert.deepEqual(await filtered((q) => q.not('profile', 'is', null)), ['ada', 'cyd'])
     assert.deepEqual(await filtered((q) => q.not('name', 'in', '(ada,bob)')), ['cyd', 'dee'])
+    assert.deepEqual(await filtered((q) => q.notIn('name', ['ada', 'a,b'])), ['bob', 'cyd', 'dee'])
+    assert.deepEqual(await filtered((q) => q.notIn('name', [])), ['ada', 'bob', 'cyd', 'dee'])
   },
   'or': async () => {
     assert.deepEqual(await filtered((q) => q.or('name.eq.ada,name.eq.bob')), ['ada', 'bob'])
@@ -117,6 +120,7 @@ await run({
   'offset beyond the end': async () => {
     const answer = await raw('riders?offset=10', { headers: { Prefer: 'count=exact' } })
     assert.deepEqual([answer.status, answer.json.code, answer.json.details], [416, 'PGRST103', 'An offset of 10 was requested, but there are only 4 rows.'])
+    assert.equal(answer.headers.get('content-range'), '*/4')
     assert.equal((await raw('riders?offset=10')).text, '[]')
   },
   'range header': async () => {
@@ -154,6 +158,7 @@ await run({
   },
   'explain': async () => {
     assert.match(await good(db.from('riders').select().explain()), /Aggregate {2}\(cost=/)
+    assert.match(await good(db.from('riders').select().explain({ analyze: true, wal: true })), /actual time=/)
     const plan = await good(db.from('riders').select().explain({ format: 'json', analyze: true, verbose: true, settings: true, buffers: true }))
     assert.ok(plan[0].Plan)
   },
@@ -273,5 +278,34 @@ await run({
     assert.deepEqual(answer.json.definitions.riders.properties.state.enum, ['open', 'closed'])
     assert.ok(answer.json.paths['/rpc/riders_like'])
     assert.equal(answer.json.definitions.closed_table, undefined)
+    const { definitions, paths } = answer.json
+    assert.equal(definitions.composite_keys.properties.note.default, 'none')
+    assert.equal(definitions.composite_keys.properties.counted.default, 7)
+    assert.equal(definitions.licences.properties.rider.description,
+      "Note:\nThis is a Primary Key.<pk/>\nThis is a Foreign Key to `riders.name`.<fk table='riders' column='name'/>")
+    assert.equal(definitions.riders.properties.name.description, 'Note:\nThis is a Primary Key.<pk/>')
+    assert.equal(paths['/riders'].get.responses[206].description, 'Partial Content')
+    assert.deepEqual(paths['/rpc/joined'].get.parameters,
+      [{ name: 'words', in: 'query', required: true, type: 'array', collectionFormat: 'multi', items: { type: 'string', format: 'text' } }])
+    assert.equal(paths['/rpc/add_up'].get.parameters[0].type, 'string')
+    const { data, error } = await db.schema('personal').getOpenApiSpec()
+    assert.equal(error, null)
+    assert.deepEqual(Object.keys(data.definitions), ['riders'])
+    assert.deepEqual([data.info.title, data.info.description], ['My own things', 'Nobody else sees them.'])
+  },
+  'a request is given up': async () => {
+    const answer = await db.from('riders').select().abortSignal(AbortSignal.abort())
+    assert.deepEqual([answer.data, answer.status], [null, 0])
+    assert.match(answer.error.message, /AbortError/)
+  },
+  'an error is thrown where that is asked': async () => {
+    await assert.rejects(async () => db.from('riders').select('nope').throwOnError(), (e) => e.code === '42703' && e.message === 'column riders.nope does not exist')
+    assert.deepEqual((await db.from('riders').select('name').eq('name', 'ada').throwOnError()).data, [{ name: 'ada' }])
+  },
+  'a header of the caller’s': async () =>
+    assert.equal((await db.rpc('header_of', { header: 'x-place' }).setHeader('X-Place', 'Bergen')).data, 'Bergen'),
+  'retry, overrideTypes and returns change nothing of an answer': async () => {
+    assert.deepEqual((await db.from('riders').select('name').eq('name', 'ada').retry(false).overrideTypes()).data, [{ name: 'ada' }])
+    assert.deepEqual((await db.from('riders').select('name').eq('name', 'ada').returns()).data, [{ name: 'ada' }])
   },
 })

@@ -87,8 +87,7 @@ public sealed class CleanCommandTests
         (string, string)[] environment = [("VOXBASE_LLMCLEANING__APIKEY", FakeChatEndpoint.Key), ("VOXBASE_LLMCLEANING__TIMEOUT", "00:01:00")];
         string[] with = ["--engine", "llm", "--endpoint", endpoint.BaseUrl, "--model", "gemini-2.5-flash-lite"];
         var ran = (await Program.RunAsync(environment, transcript, ["clean", "-", .. with])).Succeeded();
-        ran.Output.ShouldContain("[-um -]the");
-        ran.Output.ShouldContain("{+vector+}");
+        ran.Output.ShouldContain("[-um -]the vect[-e-]{+o+}r is here");
         ran.Output.ShouldContain("1 asked a model, 1 needed none");
         var json = (await Program.RunAsync(environment, transcript, ["clean", "-", "--json", .. with])).Succeeded().JsonLines;
         json.Select(line => line.GetProperty("cleaned_text").GetString()).ShouldBe(["the vector is here", "yes I will"]);

@@ -13,25 +13,28 @@ internal sealed class CleanRun(Output output, bool asJson)
     private const int PageTurns = 200;
 
     /// <summary>Cleans a transcript and keeps nothing.</summary>
-    public async Task<int> FileAsync(string file, CleaningRequest request, TermIndex? terms, CancellationToken cancellationToken)
+    public async Task<int> FileAsync(string file, CleaningRequest request, TermIndex? terms, LlmCleaner? llm, CancellationToken cancellationToken)
     {
         var state = new CleaningState(terms);
         var cleaner = new TurnCleaner();
         var (number, changed, reported) = (0, 0, 0);
         var reasons = new Dictionary<string, int>(StringComparer.Ordinal);
+        var engines = new Dictionary<LlmEngine, int>();
         try
         {
             await using var transcript = InputFile.Open(file);
             await foreach (var said in TranscriptFile.ReadAsync(transcript, cancellationToken))
             {
-                var turn = cleaner.Clean(said.Text, state, request);
-                state.Add(turn.Text, TurnTrust.Heard);
+                var turn = llm is null ? cleaner.Clean(said.Text, state, request) : await llm.CleanAsync(said.Text, state, request, cancellationToken: cancellationToken);
+                state.Add(turn, TurnTrust.Heard);
+                if (turn.Llm is { } by)
+                    engines[by.Engine] = engines.GetValueOrDefault(by.Engine) + 1;
                 number++;
                 changed += turn.IsChanged ? 1 : 0;
                 reported += turn.Reported.Count;
                 Count(reasons, turn.Corrections.Select(correction => correction.Reason));
                 if (asJson)
-                    Output.WriteJson(new FileTurn(number, said.Line, said.Speaker, said.Text, turn.Text, turn.Confidence, TurnCorrection.Of(turn)));
+                    Output.WriteJson(new FileTurn(number, said.Line, said.Speaker, said.Text, turn.Text, turn.Confidence, TurnCorrection.Of(turn), EngineOf(turn)));
                 else if (turn.IsChanged)
                     CleanedText.Write(output, number, said.Speaker, said.Text, TurnCorrection.Of(turn));
             }
@@ -42,8 +45,20 @@ internal sealed class CleanRun(Output output, bool asJson)
         }
 
         if (!asJson)
-            CleanedText.WriteSummary(output, number, changed, reported, reasons);
+            CleanedText.WriteSummary(output, number, changed, reported, reasons, Helped(engines));
         return 0;
+    }
+
+    private static string? EngineOf(CleanedTurn turn) => turn.Llm is { } by ? by.Engine.ToString().ToLowerInvariant() : null;
+
+    // In how many turns a model was asked, and where it could not be.
+    private static string? Helped(Dictionary<LlmEngine, int> engines)
+    {
+        (LlmEngine Engine, string Told)[] told =
+            [(LlmEngine.Llm, "asked a model"), (LlmEngine.Fallback, "without the model that was asked"), (LlmEngine.Skipped, "needed none")];
+        return engines.Count == 0
+            ? null
+            : string.Join(", ", told.Where(one => engines.ContainsKey(one.Engine)).Select(one => $"{Format.Count(engines[one.Engine])} {one.Told}"));
     }
 
     /// <summary>Cleans a conversation, keeps the results, and shows what they changed.</summary>
@@ -90,7 +105,8 @@ internal sealed class CleanRun(Output output, bool asJson)
     }
 
     private sealed record FileTurn(
-        int Number, int Line, string? Speaker, string RawText, string CleanedText, Confidence Confidence, IReadOnlyList<TurnCorrection> Corrections);
+        int Number, int Line, string? Speaker, string RawText, string CleanedText, Confidence Confidence, IReadOnlyList<TurnCorrection> Corrections,
+        string? Engine);
 
     // Not Progress<T>: that reports through the thread pool, later than it happens.
     private sealed class Reached(Action<int> report) : IProgress<int>

@@ -51,8 +51,8 @@ internal static class CleanCommand
                 result.AddError("A transcript, the id of a conversation, --jsonl or --evaluate is needed, and one of them only.");
             if (result.GetValue(engine) == Engine.Deterministic && (result.GetValue(endpoint) ?? result.GetValue(model)) is not null)
                 result.AddError("--endpoint and --model are for --engine llm.");
-            if (result.GetValue(engine) == Engine.Llm && result.GetValue(jsonl) is null)
-                result.AddError("--engine llm is for --jsonl; a conversation's preferences say which engine cleans it.");
+            if (result.GetValue(engine) == Engine.Llm && (result.GetValue(evaluate) is not null || Guid.TryParseExact(result.GetValue(what), "D", out _)))
+                result.AddError("--engine llm is for a file and for --jsonl; a conversation's preferences say which engine cleans it.");
         });
         command.SetAction(async (parsed, ct) =>
         {
@@ -77,9 +77,9 @@ internal static class CleanCommand
             }
 
             var known = await TermsAsync(parsed.GetValue(terms), ct);
-            if (parsed.GetValue(what) is { } file)
-                return await new CleanRun(shell.Output, parsed.GetValue(shell.Json)).FileAsync(file, request, known?.GetValueOrDefault(CleaningLines.Everywhere), ct);
             using var llm = parsed.GetValue(engine) == Engine.Llm ? Llm(parsed.GetValue(endpoint), parsed.GetValue(model)) : null;
+            if (parsed.GetValue(what) is { } file)
+                return await new CleanRun(shell.Output, parsed.GetValue(shell.Json)).FileAsync(file, request, known?.GetValueOrDefault(CleaningLines.Everywhere), llm, ct);
             await CleanAsync(parsed.GetValue(jsonl)!, new CleaningLines(request, known, llm), ct);
             return 0;
         });
@@ -89,6 +89,7 @@ internal static class CleanCommand
             "voxbase clean 01a1fb3e-4a71-725d-870d-455e2c7e460b --level light",
             "voxbase clean --jsonl turns.jsonl --level full > cleaned.jsonl",
             "voxbase clean --jsonl - --lang de --terms names.jsonl < turns.jsonl",
+            "voxbase clean meeting.vtt --engine llm --endpoint http://localhost:11434/v1 --model qwen3",
             "voxbase clean --jsonl turns.jsonl --engine llm --endpoint http://localhost:11434/v1 --model qwen3",
             "voxbase clean --evaluate ../shared/evaluation");
     }

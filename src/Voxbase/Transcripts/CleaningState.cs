@@ -23,7 +23,7 @@ public sealed class CleaningState
     private const int MostRecent = 8;
 
     private readonly TermIndex terms;
-    private readonly Queue<string[]> window = [];
+    private readonly Queue<SaidName[]> window = [];
     private readonly Queue<string> recent = [];
     private readonly float[] votes = new float[Cleaning.Topic.All.Count];
     private readonly float[] voting = new float[Cleaning.Topic.All.Count];
@@ -31,6 +31,9 @@ public sealed class CleaningState
     private TermIndex names = TermIndex.Empty;
     private readonly Dictionary<string, Term?> termsRead = new(StringComparer.Ordinal);
     private HashSet<string> known = [];
+    private readonly List<SaidName> said = [];
+    private readonly List<string> introduced = [];
+    private bool asked;
 
     /// <summary>A conversation that has said nothing yet.</summary>
     /// <param name="terms">Its key terms and participants, the only names that never age.</param>
@@ -52,7 +55,7 @@ public sealed class CleaningState
 
     internal Topic? Topic { get; private set; }
 
-    /// <summary>The names that may correct others: key terms, then those of the last trusted turns.</summary>
+    /// <summary>The names that may correct others: key terms, then those of the last turns that are trusted.</summary>
     internal IReadOnlyList<TermIndex> Trusted => [terms, names];
 
     /// <summary>The last turns, cleaned, oldest first: what a model is told of the conversation.</summary>
@@ -65,7 +68,8 @@ public sealed class CleaningState
     public void Add(CleanedTurn turn, TurnTrust trust) => Add(turn.Text, turn.Llm is { HasReworded: true } ? TurnTrust.Heard : trust);
 
     /// <summary>
-    /// Adds a turn, cleaned, to what has been said; the oldest leaves the window when it is full. Names are taken from trusted turns only.
+    /// Adds a turn, cleaned, to what has been said; the oldest leaves the window when it is full. Names are taken from written turns; of what was heard,
+    /// those by which people introduce themselves and those that they spell (<see cref="NameTrust"/>).
     /// </summary>
     public void Add(string text, TurnTrust trust)
     {
@@ -75,7 +79,8 @@ public sealed class CleaningState
         Topic = TopicWith(reading) ?? Topic;
         for (var t = 0; t < votes.Length; t++)
             votes[t] = voting[t];
-        var found = trust == TurnTrust.Written ? Names(reading) : [];
+        var found = trust == TurnTrust.Written ? Names(reading) : Introduced(reading);
+        asked = Introductions.AsksToSpell(reading);
         recent.Enqueue(text);
         if (recent.Count > MostRecent)
             recent.Dequeue();
@@ -85,10 +90,20 @@ public sealed class CleaningState
             Learn();
     }
 
+    // What a heard turn says of its speaker's name. A recogniser's other names are no one's word.
+    private SaidName[] Introduced(TurnText turn)
+    {
+        said.Clear();
+        Introductions.Find(turn, asked, introduced, said);
+        return said.Count == 0 ? [] : [.. said];
+    }
+
     // Anew only when a name came or went: the same ones are mentioned again and again.
     private void Learn()
     {
-        var now = window.SelectMany(turn => turn).Distinct(StringComparer.Ordinal).Take(MostNames).ToArray();
+        introduced.Clear();
+        introduced.AddRange(window.SelectMany(turn => turn).Where(name => name.Trust == NameTrust.Introduced).Select(name => name.Name).Distinct(StringComparer.Ordinal));
+        var now = Lexicon().Where(name => name.Corrects).Select(name => name.Name).Distinct(StringComparer.Ordinal).Take(MostNames).ToArray();
         if (now.Length == known.Count && known.SetEquals(now))
             return;
         known = [.. now];
@@ -96,6 +111,20 @@ public sealed class CleaningState
         if (termsRead.Count > 4 * MostNames)
             termsRead.Clear();
         names = new TermIndex(now, isPhrases: false, termsRead);
+    }
+
+    /// <summary>
+    /// The names that the last turns gave, in their order and with what they are trusted for; key terms are not among them. One that was introduced
+    /// corrects others once a written turn has a word of it; a name that a recogniser alone heard is not kept at all.
+    /// </summary>
+    public IReadOnlyList<KnownName> Lexicon()
+    {
+        var written = window.SelectMany(turn => turn).Where(name => name.Trust == NameTrust.Written).SelectMany(name => name.Name.Split(' ')).ToHashSet(StringComparer.Ordinal);
+        return
+        [
+            .. window.SelectMany(turn => turn).Distinct().Select(name => new KnownName(
+                name.Name, name.Trust, name.Trust != NameTrust.Introduced || Array.Exists(name.Name.Split(' '), written.Contains))),
+        ];
     }
 
     /// <summary>What the conversation is about with this turn; null when nothing stands out.</summary>
@@ -126,9 +155,9 @@ public sealed class CleaningState
     private bool IsActive(TurnText turn) => votes[0] * Decay >= Active && turn.Language == Language.English;
 
     // Runs of capitalised words, without the small and ordinary words at their edges; a single ordinary word is none.
-    private static string[] Names(TurnText turn)
+    private static SaidName[] Names(TurnText turn)
     {
-        var found = new List<string>();
+        var found = new List<SaidName>();
         var i = 0;
         while (i < turn.Count)
         {
@@ -151,7 +180,7 @@ public sealed class CleaningState
             while (last >= first && turn[last].Has(Words.Function))
                 last--;
             if (last > first || (last == first && !turn[first].Has(Words.Common)))
-                found.Add(turn.Raw[turn[first].Start..turn[last].End]);
+                found.Add(new SaidName(turn.Raw[turn[first].Start..turn[last].End], NameTrust.Written));
         }
 
         return [.. found];

@@ -60,7 +60,12 @@ internal static class Disfluencies
                 once[length++] = letter;
         }
 
-        return length < word.Length && (turn.Language.Look(once[..length]) & Words.Filler) != 0;
+        if (length == word.Length)
+            return false;
+        if ((turn.Language.Look(once[..length]) & Words.Filler) != 0)
+            return true;
+        // So long that it is none of the words that it begins as: ummmm among Germans, euuu.
+        return word.Length >= length + 2 && once[..length] is "um" or "uhm" or "em" or "ehm" or "hm" or "hmh" or "mh" or "ämh" or "ähm" or "äm" or "eu" or "euh" or "uh";
     }
 
     private static bool IsHyphenated(TurnText turn, int i)
@@ -81,7 +86,12 @@ internal static class Disfluencies
                 continue;
             var next = l + 1 < turn.LiveCount ? turn.Live[l + 1] : -1;
             var broken = (turn[i + 1].Before & Gap.Broken) != 0;
-            if (broken)
+            if (IsBegunAgain(turn, l))
+            {
+                turn.Delete(i, turn.Live[l + 1], CorrectionReasons.FalseStart, Confidence.Medium);
+                l++;
+            }
+            else if (broken)
                 Broken(turn, l, i, next);
             else if (next >= 0 && !turn[next].StartsSentence)
                 Fragment(turn, l, i, next);
@@ -133,19 +143,28 @@ internal static class Disfluencies
         ref var following = ref turn[next];
         var word = turn.Lower(i);
         var whole = turn.Lower(next);
-        if (following.Kind != TokenKind.Word || (following.Before & Gap.Other) != 0 || word.Length >= whole.Length)
+        if (following.Kind != TokenKind.Word || (following.Before & Gap.Other) != 0 || word.Length == whole.Length)
             return;
         if (whole.StartsWith(word))
         {
             var known = (token.Is & (Words.Common | Words.Function | Words.Number)) != 0;
-            // A longer one may be a word that the table lacks: smart smartwatch.
-            var sure = !known && word.Length <= (following.Has(Words.Common) ? 7 : 4);
+            // "l'app l'application": the article is no letter of it.
+            var letters = word.Length - (turn.Language == Language.French && word.Length > 2 && word[1] == '\'' ? 2 : 0);
+            // A longer one may be a word that the table lacks: smart smartwatch. Over a pause, or when its article is said again, even a word that
+            // is one was not yet the one meant.
+            var sure = (!known && letters <= (following.Has(Words.Common) ? 7 : 4))
+                || (next > i + 1 && letters >= 3 && !token.Has(Words.Function | Words.Number));
             if (sure && (!token.Capitalised || l == 0 || (following.Capitalised && whole[word.Length] is not '\'')))
                 turn.Delete(i, i, CorrectionReasons.PartialWord, Confidence.Medium);
             else if (token.Capitalised && following.Capitalised && l > 0 && !token.Has(Words.Function) && !following.Has(Words.Common) && whole.Length > word.Length + 1 && whole[word.Length] is not '\'')
                 turn.Delete(i, i, CorrectionReasons.PartialWord, Confidence.Medium);
             else if (turn.Language.Agrees == false && whole[word.Length] == '\'' && token.Has(Words.Pronoun) && following.Has(Words.Auxiliary))
                 turn.Delete(i, i, CorrectionReasons.FalseStart, turn.Is(i, "that") ? Confidence.Low : Confidence.Medium);
+        }
+        else if (next > i + 1 && whole.Length >= 4 && word.StartsWith(whole) && word.Length - whole.Length <= 2 && !token.Has(Words.Function | Words.Number))
+        {
+            // "öffnen ähm öffne": the same word in another form, over a pause.
+            turn.Delete(i, i, CorrectionReasons.FalseStart, Confidence.Medium);
         }
         else if (turn.Language == Language.French && word.Length == 2 && whole.Length > 2 && whole[1] == '\'' && word[0] == whole[0]
             && token.Has(Words.Function) && turn.Lower(i) is not ("ne" or "de"))
@@ -155,11 +174,29 @@ internal static class Disfluencies
         }
     }
 
+    // "the gar the garden": a small word, the beginning of a word, and both again.
+    private static bool IsBegunAgain(TurnText turn, int l)
+    {
+        if (l + 3 >= turn.LiveCount)
+            return false;
+        var (small, begun, again, whole) = (turn.Live[l], turn.Live[l + 1], turn.Live[l + 2], turn.Live[l + 3]);
+        ref var broken = ref turn[begun];
+        return turn[small].Has(Words.Determiner | Words.Preposition) && turn.Same(small, again) && !turn[small].IsFixed
+            && !broken.IsFixed && broken.Kind == TokenKind.Word && broken.LowerLength >= 2 && turn[whole].Kind == TokenKind.Word
+            && !broken.Has(Words.Function | Words.Number) && turn[whole].LowerLength > broken.LowerLength && turn.Lower(whole).StartsWith(turn.Lower(begun))
+            && turn.Lower(whole)[broken.LowerLength..] is not ("s" or "'s" or "es" or "n" or "en" or "e")
+            && !Breaks(turn, turn.Live, l + 1) && !Breaks(turn, turn.Live, l + 2) && !Breaks(turn, turn.Live, l + 3);
+    }
+
     /// <summary>The same words twice: the first copy goes. Longer ones first, so that "in the in the" is one.</summary>
     public static void Repetitions(TurnText turn)
     {
-        for (var length = LongestRepeat; length >= 1; length--)
+        var distances = Distances(turn);
+        for (var length = LongestRepeat; length >= 1 && distances != 0; length--)
         {
+            // Copies begin as far apart as they are long, or farther by one word given up, or by three that agree.
+            if (((distances >> length) & 15) == 0)
+                continue;
             var found = false;
             var live = turn.Live;
             for (var l = 0; l + (2 * length) <= live.Length; l++)
@@ -171,6 +208,14 @@ internal static class Disfluencies
                     turn.Delete(live[l], live[l + length], CorrectionReasons.FalseStart, Confidence.Medium);
                     found = true;
                     l += length;
+                    continue;
+                }
+
+                if (Agreed(turn, live, l, length) is var agreed and > 0)
+                {
+                    turn.Delete(live[l], live[l + length + agreed - 1], CorrectionReasons.Repetition, Confidence.Medium);
+                    found = true;
+                    l += length + agreed - 1;
                     continue;
                 }
 
@@ -187,9 +232,33 @@ internal static class Disfluencies
                 l += length - 1;
             }
 
-            if (found)
-                turn.Refresh();
+            if (!found)
+                continue;
+            turn.Refresh();
+            distances = Distances(turn);
         }
+    }
+
+    // At which distances a word comes again: bit d for d words on. Most turns have none, and nothing more is to be looked at.
+    private static int Distances(TurnText turn)
+    {
+        const int farthest = LongestRepeat + 3;
+        var live = turn.Live;
+        Span<uint> last = stackalloc uint[farthest + 1];
+        var found = 0;
+        for (var l = 0; l < live.Length; l++)
+        {
+            var hash = turn[live[l]].Hash;
+            for (var d = 1; d <= farthest && d <= l; d++)
+            {
+                if (last[(l - d) % (farthest + 1)] == hash)
+                    found |= 1 << d;
+            }
+
+            last[l % (farthest + 1)] = hash;
+        }
+
+        return found;
     }
 
     /// <summary>"We're going to, uh, we're going home": two words and more again, after one given up and a pause.</summary>
@@ -205,6 +274,34 @@ internal static class Disfluencies
         }
 
         return !Breaks(turn, live, again - 1);
+    }
+
+    // How many words between two copies only agree to what was said: "add uh yeah add". Without a pause they do so where a name or a pronoun would not
+    // stand; "that yeah that" may be two sentences. 0 when there are none.
+    private static int Agreed(TurnText turn, ReadOnlySpan<int> live, int l, int length)
+    {
+        var words = 0;
+        while (words < 3 && l + length + words < live.Length && turn[live[l + length + words]].Form.Agrees(turn.Language))
+            words++;
+        if (words == 0 || l + (2 * length) + words > live.Length || turn[live[l]].Form.Agrees(turn.Language))
+            return 0;
+        var again = l + length + words;
+        var paused = live[again] - live[l + length - 1] - 1 > words;
+        if (!paused && (turn.Language != Language.German || (turn[live[l]].Is & (Words.Pronoun | Words.Auxiliary | Words.Conjunction)) != 0
+            || turn[live[l]].Capitalised != turn[live[again]].Capitalised && l > 0))
+        {
+            return 0;
+        }
+
+        for (var n = l; n < again + length; n++)
+        {
+            if (turn[live[n]].IsFixed || (n > l && Breaks(turn, live, n)) || (!paused && n > l && (turn[live[n]].Before & Gap.Comma) != 0))
+                return 0;
+            if (n >= again && !turn.Same(live[n], live[n - length - words]))
+                return 0;
+        }
+
+        return words;
     }
 
     private static bool IsRepeat(TurnText turn, ReadOnlySpan<int> live, int l, int length)
@@ -258,7 +355,7 @@ internal static class Disfluencies
             if (token.Has(Words.Function))
                 function++;
             if (token.Capitalised && turn[live[l + length + k]].Capitalised && (!token.Has(Words.Function | Words.Common) || token.Has(Words.Known))
-                && !(turn.Language == Language.German && (paused || l == 0)) && !IsSaidTwice(turn, live, l, length, paused))
+                && second == live[l + length - 1] + 1 && !(turn.Language == Language.German && (paused || l == 0)) && !IsSaidTwice(turn, live, l, length, paused))
             {
                 capitalised++;
             }
@@ -288,7 +385,8 @@ internal static class Disfluencies
 
     // "if it comes up, it comes up and": what follows from a condition may be the condition.
     private static bool IsCondition(TurnText turn, ReadOnlySpan<int> live, int l) =>
-        l > 0 && !Breaks(turn, live, l) && turn.Lower(live[l - 1]) is "if" or "when" or "whatever" or "what" or "wherever" or "whoever";
+        l > 0 && !Breaks(turn, live, l) && turn.Lower(live[l - 1]) is "if" or "when" or "whatever" or "what" or "wherever" or "whoever" or "wenn" or "falls" or "was"
+            or "wer" or "wo" or "si" or "quand" or "où" or "qui" or "cuando" or "que" or "donde" or "quien";
 
     // "step by step by", "day after day after": a list or an idiom, not a stumble.
     private static bool IsParallel(TurnText turn, ReadOnlySpan<int> live, int l, int length)
@@ -310,8 +408,12 @@ internal static class Disfluencies
     private static Confidence? Single(TurnText turn, ReadOnlySpan<int> live, int l, int first, int second, bool paused)
     {
         ref var token = ref turn[first];
-        if (token.Has(Words.DoublesAnywhere) && !(turn.Is(first, "so") && paused && token.StartsSentence))
+        if (token.Has(Words.DoublesAnywhere) && !(turn.Is(first, "so") && paused && token.StartsSentence
+            && !(l + 2 < live.Length && turn.Lower(live[l + 2]) is "many" or "much" or "few" or "far" or "long" or "little")))
+        {
             return null;
+        }
+
         // Three times and more is meant: gang, gang, gang.
         if (!token.Has(Words.Function) && ((l > 0 && turn.Same(live[l - 1], first)) || (l + 2 < live.Length && turn.Same(live[l + 2], first))))
             return Confidence.Low;
@@ -327,6 +429,24 @@ internal static class Disfluencies
 
         if (token.Has(Words.Doubles) && !(paused && turn.Language == Language.English))
             return IsGermanStumble(turn, live, l, first, second) ? Confidence.Medium : null;
+        // "Moi, moi je reste"; "Yo, yo no sé": said for emphasis.
+        if (turn.Language.Agrees && (turn[second].Before & Gap.Comma) != 0 && second == first + 1 && (l == 0 || token.StartsSentence)
+            && turn.Lower(first) is "moi" or "toi" or "lui" or "elle" or "eux" or "yo" or "tú" or "él" or "ella")
+        {
+            return Confidence.Low;
+        }
+
+        // "He did, did he?"; "Wenn er will, will er"; "Lo que es, es": two clauses.
+        if (token.Has(Words.Auxiliary) && (turn[second].Before & Gap.Comma) != 0 && second == first + 1
+            && (turn.Language != Language.English ? l > 0 && IsSubordinate(turn, live, l) : l > 0 && IsTag(turn, live, l)))
+        {
+            return Confidence.Low;
+        }
+
+        // Baden-Baden.
+        if (token.Capitalised && turn[second].Capitalised && !token.Has(Words.Function) && turn[second].Before == Gap.Dash)
+            return null;
+
         // Letters are spelled; only these are words of their own.
         if (token.LowerLength == 1 && (!token.Has(Words.Function) || (l > 0 && turn[live[l - 1]].LowerLength == 1) || (l + 2 < live.Length && turn[live[l + 2]].LowerLength == 1 && !turn.Same(live[l + 2], first))))
             return null;
@@ -340,6 +460,8 @@ internal static class Disfluencies
         // "What it is is a problem"; "I was in in the sense".
         if (turn.Language == Language.English && !paused)
         {
+            if (turn.Lower(first) is "does" or "be" && (Precedes(turn, live, l, "what") || Precedes(turn, live, l, "whatever")))
+                return Confidence.Low;
             if (turn.Lower(first) is "is" or "was" && (Precedes(turn, live, l, "what") || Precedes(turn, live, l, "is") || Precedes(turn, live, l, "thing") || Precedes(turn, live, l, "all")))
                 return Confidence.Low;
             if (turn.Lower(first) is "in" or "on" && l > 0 && (turn[live[l - 1]].Has(Words.Auxiliary) || turn.Is(live[l - 1], "part") || turn.Is(live[l - 1], "came") || turn.Is(live[l - 1], "come")))
@@ -350,6 +472,25 @@ internal static class Disfluencies
 
         return token.Has(Words.Function) ? Confidence.High : Confidence.Medium;
     }
+
+    // Whether the clause begins with a word after which its verb comes last, or with what it asks for.
+    private static bool IsSubordinate(TurnText turn, ReadOnlySpan<int> live, int l)
+    {
+        for (var n = l - 1; n >= Math.Max(0, l - 6); n--)
+        {
+            if (turn.Lower(live[n]) is "wenn" or "was" or "wer" or "wo" or "wie" or "ob" or "falls" or "weil" or "dass" or "que" or "qui" or "quien" or "si" or "quand" or "cuando")
+                return true;
+            if (Breaks(turn, live, n))
+                return false;
+        }
+
+        return false;
+    }
+
+    // "He did, did he?"
+    private static bool IsTag(TurnText turn, ReadOnlySpan<int> live, int l) =>
+        l + 2 < live.Length && turn[live[l + 2]].Has(Words.Pronoun) && !turn[live[l + 2]].Has(Words.Determiner)
+        && (l + 3 >= live.Length || Breaks(turn, live, l + 3) || turn.Is(live[l + 3], "not") || (turn[live[l + 3]].Before & Gap.Comma) != 0);
 
     // "die die" after a noun is a relative pronoun and an article: "alle, die die Stadt kennen". After a verb that begins the sentence, a preposition or
     // nothing there is no noun that it could be about, and over a pause it is one word said twice.
@@ -365,7 +506,8 @@ internal static class Disfluencies
             return true;
         ref var before = ref turn[live[l - 1]];
         var begins = l == 1 || turn[live[l - 1]].StartsSentence;
-        return before.Has(Words.Preposition) || (begins && before.Has(Words.Common)) || turn.Lower(live[l - 1]) is "bitte" or "mir";
+        return before.Has(Words.Preposition) || (begins && before.Has(Words.Common) && turn.Lower(live[l - 1]) is not ("leute" or "menschen" or "kinder" or "personen" or "kunden" or "alle"))
+            || turn.Lower(live[l - 1]) is "bitte" or "mir";
     }
 
     private static bool Precedes(TurnText turn, ReadOnlySpan<int> live, int l, string word)
@@ -397,6 +539,9 @@ internal static class Disfluencies
                 if (!begins && !commaBefore && IsOneOf(turn, live[l - 1], phrase.NotAfter))
                     continue;
                 if (continues && !commaAfter && IsOneOf(turn, live[next], phrase.NotBefore))
+                    continue;
+                // "If you know, you know."
+                if (l > 0 && turn.Same(live[l - 1], live[next - 1]))
                     continue;
                 // Alone it is a sentence: "You know." And at its end "I mean" is one: "You see what I mean."
                 if ((begins && !continues) || (!continues && (turn.Is(live[l], "i") || (l > 0 && turn.Is(live[l - 1], "so")))))
@@ -494,12 +639,16 @@ internal static class Disfluencies
             {
                 // "Notiz eine Notiz": a noun keeps the determiner that it got the second time.
                 var noun = turn.Language == Language.German && turn[live[again]].Capitalised && turn[live[again - 1]].Has(Words.Determiner);
-                turn.Delete(i, noun ? i : live[again - 1], CorrectionReasons.FalseStart, Confidence.Medium);
+                // "Send please send it": what was polite stays.
+                var polite = again == l + 2 && turn.Lower(next) is "please" or "bitte";
+                turn.Delete(i, noun || polite ? i : live[again - 1], CorrectionReasons.FalseStart, Confidence.Medium);
                 l = again - 1;
             }
-            else if (turn.Language == Language.English && ((turn.Is(i, "a") && turn.Is(next, "an")) || (turn.Is(i, "an") && turn.Is(next, "a"))) && l + 2 < live.Length)
+            else if (turn.Language == Language.English && ((turn.Is(i, "a") && turn.Is(next, "an")) || (turn.Is(i, "an") && turn.Is(next, "a"))) && l + 2 < live.Length && !turn[next].Capitalised)
                 turn.Delete(i, i, CorrectionReasons.FalseStart, Confidence.Medium);
             else if (IsPronounRestart(turn, live, l))
+                turn.Delete(live[l], live[l + 1], CorrectionReasons.FalseStart, Confidence.Medium);
+            else if (IsContractedAgain(turn, live, l))
                 turn.Delete(live[l], live[l + 1], CorrectionReasons.FalseStart, Confidence.Medium);
             else if (turn.Language.Agrees && IsSwap(turn, i, next))
                 turn.Delete(i, i, CorrectionReasons.FalseStart, Confidence.Medium);
@@ -543,12 +692,47 @@ internal static class Disfluencies
             && !Breaks(turn, live, l + 2) && !Breaks(turn, live, l + 3);
     }
 
+    // "we are, uh, we're": the same two words, contracted, after a pause.
+    private static bool IsContractedAgain(TurnText turn, ReadOnlySpan<int> live, int l)
+    {
+        if (turn.Language != Language.English || l + 3 >= live.Length)
+            return false;
+        var (pronoun, auxiliary, again) = (live[l], live[l + 1], live[l + 2]);
+        if (!turn[pronoun].Has(Words.Pronoun) || !turn[auxiliary].Has(Words.Auxiliary) || turn[auxiliary].IsFixed || turn[pronoun].IsFixed
+            || Breaks(turn, live, l + 1) || Breaks(turn, live, l + 2)
+            || (again == auxiliary + 1 && (turn[again].Before & (Gap.Comma | Gap.Dash | Gap.Ellipsis | Gap.Broken)) == 0))
+        {
+            return false;
+        }
+
+        var one = turn.Lower(pronoun);
+        var whole = turn.Lower(again);
+        return whole.Length > one.Length + 1 && whole.StartsWith(one) && whole[one.Length] == '\''
+            && turn.Lower(auxiliary).EndsWith(whole[(one.Length + 1)..]);
+    }
+
     private static bool IsSwap(TurnText turn, int one, int other)
     {
         ref var first = ref turn[one];
         ref var second = ref turn[other];
         return first.Has(Words.Determiner) && second.Has(Words.Determiner) && !first.IsFixed && !second.IsFixed
-            && Swaps.Are(turn.Lower(one), turn.Lower(other), turn.Language);
+            && Swaps.Are(turn.Lower(one), turn.Lower(other), turn.Language) && !IsRelative(turn, one, other);
+    }
+
+    // What is no article corrected. "die das sagen", "sag das der Polizei": an article in German is a pronoun as well. It is none where a sentence begins, and after a preposition.
+    private static bool IsRelative(TurnText turn, int one, int other)
+    {
+        // "à la une": on the front page.
+        if (turn.Language == Language.French && turn.Is(other, "une") && turn.Is(one - 1, "à"))
+            return true;
+        if (turn.Language != Language.German || !(turn.Lower(one) is "der" or "die" or "das" or "den" or "dem"))
+            return false;
+        if ((turn[one].Before & Gap.Comma) != 0 || (turn[other].Before & Gap.Comma) != 0)
+            return true;
+        if (one == 0 || turn[one].StartsSentence)
+            return true;
+        return !(turn[one - 1].Has(Words.Preposition) || turn.Is(one - 1, "bitte")
+            || (turn[one - 1].Has(Words.Common) && (one == 1 || turn[one - 1].StartsSentence) && turn.Lower(other) is "die" or "das" && !turn.Is(one, "das")));
     }
 }
 

@@ -1,3 +1,6 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+
 namespace Voxbase.Cleaning;
 
 /// <summary>
@@ -189,32 +192,52 @@ internal static class Phonemes
     /// The next row of distances: from the beginnings of <paramref name="said"/> to a beginning that is one sound longer, for the columns from
     /// <paramref name="first"/> to <paramref name="last"/>; those beside them are too far for any. Gives the least of it.
     /// </summary>
-    public static float Step(ReadOnlySpan<byte> said, byte sound, ReadOnlySpan<float> from, Span<float> to, int first, int last)
+    /// <param name="said">The sounds.</param>
+    /// <param name="indels">What each of them costs alone.</param>
+    /// <param name="sound">The sound that comes next.</param>
+    /// <param name="from">The row before: one more than there are sounds.</param>
+    /// <param name="to">This row.</param>
+    /// <param name="first">The first column.</param>
+    /// <param name="last">The last.</param>
+    public static float Step(ReadOnlySpan<byte> said, ReadOnlySpan<float> indels, byte sound, ReadOnlySpan<float> from, Span<float> to, int first, int last)
     {
-        var costs = Costs.AsSpan(sound * All.Length, All.Length);
+        // Within these, all below is: the innermost loop of the cleaner goes without looking again.
+        if (last > said.Length || last > indels.Length || last >= from.Length || last >= to.Length || first < 0)
+            throw new ArgumentOutOfRangeException(nameof(last));
+        ref var costs = ref Costs[sound * All.Length];
+        ref var heard = ref MemoryMarshal.GetReference(said);
+        ref var alone = ref MemoryMarshal.GetReference(indels);
+        ref var above = ref MemoryMarshal.GetReference(from);
+        ref var row = ref MemoryMarshal.GetReference(to);
         var indel = Indels[sound];
         var least = float.MaxValue;
         var left = float.MaxValue;
         if (first == 0)
         {
-            least = left = to[0] = from[0] + indel;
+            least = left = row = above + indel;
             first = 1;
         }
         else
         {
-            to[first - 1] = float.MaxValue;
+            Unsafe.Add(ref row, first - 1) = float.MaxValue;
         }
 
+        var diagonal = Unsafe.Add(ref above, first - 1);
         for (var j = first; j <= last; j++)
         {
-            var heard = said[j - 1];
-            var cost = Math.Min(Math.Min(from[j - 1] + costs[heard], from[j] + indel), left + Indels[heard]);
-            to[j] = left = cost;
-            least = Math.Min(least, cost);
+            var over = Unsafe.Add(ref above, j);
+            var cost = diagonal + Unsafe.Add(ref costs, Unsafe.Add(ref heard, j - 1));
+            diagonal = over;
+            over += indel;
+            left += Unsafe.Add(ref alone, j - 1);
+            cost = cost < over ? cost : over;
+            left = cost < left ? cost : left;
+            Unsafe.Add(ref row, j) = left;
+            least = left < least ? left : least;
         }
 
         if (last + 1 < to.Length)
-            to[last + 1] = float.MaxValue;
+            Unsafe.Add(ref row, last + 1) = float.MaxValue;
         return least;
     }
 

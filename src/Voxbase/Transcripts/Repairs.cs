@@ -39,7 +39,7 @@ internal static class Repairs
             var repair = l + length;
             if (repair >= live.Length || EndsSentence(turn, live, repair))
                 continue;
-            if (compound == 0 && mode == CleaningMode.Assistant && !IsPlausible(turn, live, l, length))
+            if (compound == 0 ? !IsPlausible(turn, live, l, length) : !MeansIt(turn, live, l, repair))
                 continue;
             var start = ReparandumStart(turn, live, l, repair);
             if (start < 0)
@@ -112,6 +112,46 @@ internal static class Repairs
         if (turn.Is(live[l], "wait"))
             return !turn[before].Has(Words.Auxiliary | Words.Pronoun) && !turn.Is(before, "to") && !turn.Is(before, "please");
         return !turn.Is(before, "say") && !turn.Is(before, "says") && !turn.Is(before, "i'm") && !turn.Is(before, "am");
+    }
+
+    // Two words that take back may stand side by side and mean what they say: "or wait for me", "there is actually no way", "what I meant to say is".
+    private static bool MeansIt(TurnText turn, ReadOnlySpan<int> live, int l, int repair)
+    {
+        if (turn.Language != Language.English)
+            return true;
+        var (before, first, last, next) = (live[l - 1], live[l], live[repair - 1], live[repair]);
+        var paused = (turn[first].Before & (Gap.Comma | Gap.Dash | Gap.Ellipsis)) != 0;
+        // "or wait for what" asks anew.
+        var asks = Asks(turn, live, repair) || (repair + 1 < live.Length && turn[live[repair + 1]].Has(Words.Question));
+        switch (turn.Lower(last))
+        {
+            case "wait" when turn.Lower(next) is "time" or "times" or "list" or "lists":
+                return asks;
+            case "wait" when turn.Is(first, "or") && turn.Lower(next) is "for" or "until" or "till" or "a" or "here" or "there" or "another" or "longer" or "and" or "or"
+                or "outside" or "to" or "at":
+                return asks;
+            case "wait" when turn.Is(first, "no"):
+                return paused || asks || !(turn[before].Has(Words.Auxiliary) || turn.Lower(before) is "with" or "there" or "little" or "and" or "or" or "but");
+            case "on" when turn.Lower(next) is "to" or "for" or "a" or "until" or "till" or "and":
+                return asks;
+            // "or make that call"
+            case "that" when turn.Lower(live[repair - 2]) is "make":
+                return asks || turn[next].Capitalised || turn[next].Kind != TokenKind.Word || turn[next].Has(Words.Function | Words.Number);
+            case "instead":
+                return !turn.Is(next, "of");
+            case "no" when turn.Lower(next) is "one" or "longer" or "more" or "matter" or "doubt" or "problem" or "problems" or "way" or "idea" or "such" or "need" or "reason":
+                return false;
+            case "no" when turn.Is(first, "actually"):
+                return asks || (turn[next].Has(Words.Function) && !turn[before].Has(Words.Auxiliary));
+            case "no" when turn.Is(first, "sorry"):
+                return paused || !(turn.Lower(before) is "i'm" or "am" or "so" or "very" or "are" or "was" or "really" or "feel");
+            case "ask" when turn.Is(first, "i"):
+                return asks;
+            case "say" when turn.Is(first, "i") && turn.Lower(live[l + 1]) is "meant":
+                return asks || !(turn.Lower(before) is "what" or "all" or "that" or "thing" || turn.Lower(next) is "is" or "was" or "that" or "it" or "to" or "something" or "this");
+            default:
+                return true;
+        }
     }
 
     private static int SentenceStart(TurnText turn, ReadOnlySpan<int> live, int l)

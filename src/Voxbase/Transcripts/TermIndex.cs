@@ -257,8 +257,14 @@ internal sealed class SoundList
         var width = said.Length + 1;
         var rows = buffers.Rows;
         rows[0] = 0;
-        for (var j = 0; j < Math.Min(turned.Length, band + 1); j++)
-            rows[j + 1] = rows[j] + Phonemes.Indel(turned[j]);
+        Span<float> indels = stackalloc float[turned.Length];
+        for (var j = 0; j < turned.Length; j++)
+        {
+            indels[j] = Phonemes.Indel(turned[j]);
+            if (j <= band)
+                rows[j + 1] = rows[j] + indels[j];
+        }
+
         // How many sounds of the term looked at last have their row; from which on all are too far.
         var (depth, dead) = (0, int.MaxValue);
         for (var t = 0; t < terms.Length; t++)
@@ -280,7 +286,7 @@ internal sealed class SoundList
                 var row = rows.AsSpan(depth * width, 2 * width);
                 depth++;
                 var least = Phonemes.Step(
-                    turned, sounds[starts[t] + depth - 1], row[..width], row[width..], Math.Max(0, depth - band), Math.Min(said.Length, depth + band));
+                    turned, indels, sounds[starts[t] + depth - 1], row[..width], row[width..], Math.Max(0, depth - band), Math.Min(said.Length, depth + band));
                 if (least > enough)
                 {
                     dead = least > bound ? depth : int.MaxValue;

@@ -156,7 +156,8 @@ public sealed class TurnCleaner
         {
             pass.Clear();
             buffers.Ignored.Clear();
-            buffers.Turn.Read(text);
+            if (!buffers.Turn.IsFresh || !ReferenceEquals(buffers.Turn.Raw, text))
+                buffers.Turn.Read(text);
             buffers.Turn.Classify(language);
             buffers.Words = CountWords(buffers.Turn);
             if (n == 0)
@@ -196,10 +197,13 @@ public sealed class TurnCleaner
         Disfluencies.Repetitions(turn);
         if (level == CleaningLevel.Full)
         {
+            var left = turn.LiveCount;
             Disfluencies.EditPhrases(turn);
             Disfluencies.Markers(turn);
             Repairs.Find(turn, mode);
-            Disfluencies.Repetitions(turn);
+            // What stood between two copies may be gone now.
+            if (turn.LiveCount < left)
+                Disfluencies.Repetitions(turn);
             Disfluencies.Restarts(turn);
             Numbers.Write(turn);
         }

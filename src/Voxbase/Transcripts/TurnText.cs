@@ -9,6 +9,9 @@ internal sealed class TurnText
 
     public string Raw { get; private set; } = "";
 
+    /// <summary>Whether it has been read and nothing more.</summary>
+    public bool IsFresh { get; private set; }
+
     public int Count { get; private set; }
 
     /// <summary>The tokens not <see cref="Token.Gone"/>, by index; kept by <see cref="Refresh"/>.</summary>
@@ -38,6 +41,7 @@ internal sealed class TurnText
     public void Read(string raw)
     {
         Raw = raw;
+        IsFresh = true;
         Count = 0;
         Proposals.Clear();
         if (lower.Length < raw.Length)
@@ -55,6 +59,7 @@ internal sealed class TurnText
     public void Classify(Language language)
     {
         Language = language;
+        IsFresh = false;
         for (var i = 0; i < Count; i++)
         {
             ref var token = ref tokens[i];

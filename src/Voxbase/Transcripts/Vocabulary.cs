@@ -4,6 +4,7 @@ namespace Voxbase.Cleaning;
 internal sealed class WordForm
 {
     private readonly Words english, german, french, spanish;
+    private readonly byte agrees;
     private byte[]? sounds;
 
     public WordForm(string text, uint hash)
@@ -15,12 +16,15 @@ internal sealed class WordForm
         french = Language.French.Look(text);
         spanish = Language.Spanish.Look(text);
         Topic = Cleaning.Topic.OfWord(text);
+        Letter = Introductions.LetterOf(text);
         Number = EnglishNumbers.ReadWord(text);
         foreach (var language in Language.All)
         {
             var bit = (byte)(1 << language.Index);
             Small |= (In(language) & (Words.Function | Words.Filler)) != 0 ? bit : (byte)0;
             Cues |= language.BeginsCue(text) ? bit : (byte)0;
+            Introduces |= Array.Exists(language.Introductions, phrase => phrase[0] == text);
+            agrees |= language.Agreements.Contains(text) ? bit : (byte)0;
         }
     }
 
@@ -40,6 +44,15 @@ internal sealed class WordForm
 
     /// <summary>In which languages something that takes words back begins with it.</summary>
     public byte Cues { get; }
+
+    /// <summary>Whether, between two copies of the same words, it only says that these are the words: yeah, ja, oui.</summary>
+    public bool Agrees(Language language) => ((agrees >> language.Index) & 1) != 0;
+
+    /// <summary>Whether a phrase in which people say their names begins with it, in any language.</summary>
+    public bool Introduces { get; }
+
+    /// <summary>The letter that it stands for when letters are spelled; none: NUL.</summary>
+    public char Letter { get; }
 
     /// <summary>How it sounds.</summary>
     public ReadOnlySpan<byte> Sounds => sounds ??= Phonemes.Of(Text);

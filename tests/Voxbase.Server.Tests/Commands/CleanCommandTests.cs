@@ -79,6 +79,23 @@ public sealed class CleanCommandTests
     }
 
     [Fact]
+    public async Task With_a_model_a_transcript_says_how_often_it_was_asked()
+    {
+        await using var endpoint = await FakeChatEndpoint.StartAsync();
+        endpoint.Content = _ => """{"edits":[{"from":2,"to":2,"text":"vector","reason":"misheard","confidence":"high"}]}""";
+        const string transcript = "Ada: um the vecter is here\nBo: um yes I will\n";
+        (string, string)[] environment = [("VOXBASE_LLMCLEANING__APIKEY", FakeChatEndpoint.Key), ("VOXBASE_LLMCLEANING__TIMEOUT", "00:01:00")];
+        string[] with = ["--engine", "llm", "--endpoint", endpoint.BaseUrl, "--model", "gemini-2.5-flash-lite"];
+        var ran = (await Program.RunAsync(environment, transcript, ["clean", "-", .. with])).Succeeded();
+        ran.Output.ShouldContain("[-um -]the vect[-e-]{+o+}r is here");
+        ran.Output.ShouldContain("1 asked a model, 1 needed none");
+        var json = (await Program.RunAsync(environment, transcript, ["clean", "-", "--json", .. with])).Succeeded().JsonLines;
+        json.Select(line => line.GetProperty("cleaned_text").GetString()).ShouldBe(["the vector is here", "yes I will"]);
+        json.Select(line => line.GetProperty("engine").GetString()).ShouldBe(["llm", "skipped"]);
+        (await Program.RunAsync([], null, ["clean", Guid.NewGuid().ToString(), .. with])).Code.ShouldBe(2);
+    }
+
+    [Fact]
     public async Task A_model_without_an_endpoint_or_an_endpoint_without_a_model_is_an_error_with_a_code()
     {
         var ran = await Program.RunAsync([], "", "clean", "--jsonl", "-", "--json", "--engine", "llm");

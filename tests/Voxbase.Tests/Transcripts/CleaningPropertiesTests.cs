@@ -15,7 +15,8 @@ public sealed class CleaningPropertiesTests
         "le", "la", "l'eau", "de", "d'un", "pas", "el", "la", "no", "muy", "é", "👍", "\u0301", "漢字", "\uD800", "\u0000", "’", "“", "«", "ﬁ", "İ", "ß",
         "zwei hundert", "vierundzwanzigster juli", "und zwanzig", "komma", "millionen", "euro", "uhr", "viertel vor", "hundertste", "neuntel", "quatre-vingt-dix",
         "deux-cent", "vingt-et-unième", "virgule", "heures", "moins le quart", "dos mil", "treinta y", "millones", "trillones", "menos", "coma", "las dos", "y media",
-        "dot", "at", "slash", "oh", "double", "o'clock", "p", "m", "s", "x",
+        "dot", "at", "slash", "oh", "double", "o'clock", "p", "m", "s", "x", "uh yeah", "ähm ja", "genau", "my name is", "that's s-m-y-t-h", "sierra mike", "as in",
+        "ich heiße", "m a y e r", "je m'appelle", "me llamo", "smith", "or wait", "actually no", "we are, uh, we're", "die das", "l'app l'application", "Baden-Baden",
     ];
 
     private static readonly string[] Kept = ["42", "3.5", "7.20", "5%", "a@b.org", "https://x.example/a?b=c", "foo_bar", "x = x", "so so, um"];
@@ -91,6 +92,11 @@ public sealed class CleaningPropertiesTests
     [InlineData("quatre-vingt-")]
     [InlineData("mil trillones ")]
     [InlineData("cent ")]
+    [InlineData("a b c ")]
+    [InlineData("my name is ")]
+    [InlineData("double ")]
+    [InlineData("s as in ")]
+    [InlineData("uh yeah ")]
     public void Any_length_is_cleaned(string piece)
     {
         var raw = new StringBuilder().Insert(0, piece, 6_000 / piece.Length).ToString();
@@ -101,6 +107,10 @@ public sealed class CleaningPropertiesTests
                 var turn = Cleaned.Turn(raw, language, level, CleaningMode.Assistant, Cleaned.Knowing("Agnes Kowalski"));
                 Corrections.Apply(raw, turn.Corrections).ShouldBe(turn.Text);
                 Corrections.UndoAll(turn.Text, turn.Corrections).ShouldBe(raw);
+                var state = new CleaningState();
+                state.Add("Could you spell that?", TurnTrust.Written);
+                state.Add(turn, TurnTrust.Heard);
+                state.Lexicon().ShouldAllBe(name => name.Name.Length < 200);
             }
         }
     }
@@ -141,6 +151,8 @@ public sealed class CleaningPropertiesTests
             var state = random.Next(2) == 0 ? new CleaningState() : Cleaned.Knowing("Agnes Kowalski", "Zephyrion");
             if (random.Next(2) == 0)
                 state.Add("Welcome to Thessaly Foods. What is your role?", TurnTrust.Written);
+            if (random.Next(2) == 0)
+                state.Add("my name is john smith, that's s m y t h", TurnTrust.Heard);
             var request = new CleaningRequest
             {
                 Level = (CleaningLevel)random.Next(3),

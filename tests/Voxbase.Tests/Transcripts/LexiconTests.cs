@@ -105,6 +105,101 @@ public sealed class LexiconTests
         second.ContextTurnsUsed.ShouldBe(3);
     }
 
+    [Theory]
+    [InlineData("en", "my name is agnes kovalsky, that's K-O-W-A-L-S-K-I", "Kowalski", "Agnes Kowalski")]
+    [InlineData("en", "My name is John Smith, that's S M Y T H", "Smyth", "John Smyth")]
+    [InlineData("en", "my name is john smith s as in sugar m y t h", "Smyth", "John Smyth")]
+    [InlineData("en", "my last name is zefanta spelled zulu echo papa hotel alpha november tango alpha", "Zephanta", null)]
+    [InlineData("en", "it is spelled h a double r o w g a t e", "Harrowgate", null)]
+    [InlineData("en", "yes that is Kowalsky, K, O, W, A, L, S, K, I", "Kowalski", null)]
+    [InlineData("de", "mein Name ist Maier, M A Y E R", "Mayer", null)]
+    [InlineData("de", "ich heiße Anna Maier, buchstabiert Martha Anton Ypsilon Emil Richard", "Mayer", "Anna Mayer")]
+    [InlineData("fr", "je m'appelle Lucie Morel, m o r e l l e", "Morelle", "Lucie Morelle")]
+    [InlineData("es", "me llamo Ana Vidal, se escribe b i d a l", "Bidal", "Ana Bidal")]
+    public void A_name_that_is_spelled_is_known_by_its_letters(string language, string raw, string name, string? whole)
+    {
+        var state = new CleaningState();
+        var turn = Cleaned.Turn(raw, language, state: state);
+        state.Add(turn, TurnTrust.Heard);
+        state.Lexicon().ShouldContain(new KnownName(name, NameTrust.Spelled, true));
+        if (whole is not null)
+            state.Lexicon().ShouldContain(new KnownName(whole, NameTrust.Spelled, true));
+    }
+
+    [Fact]
+    public void A_spelled_name_corrects_what_sounds_like_it_until_it_ages_out()
+    {
+        var state = new CleaningState(windowSize: 3);
+        Cleaned.Text("ask agnes kovalsky", state: state).ShouldBe("ask agnes kovalsky");
+        state.Add("Could you spell your last name for me?", TurnTrust.Written);
+        state.Add("sure k o w a l s k i", TurnTrust.Heard);
+        var turn = Cleaned.Turn("um ask agnes kovalsky", state: state);
+        turn.Text.ShouldBe("ask agnes Kowalski");
+        turn.Corrections.ShouldContain(correction => correction.Reason == CorrectionReasons.Lexicon);
+        for (var i = 0; i < 3; i++)
+            state.Add("and then we talked about the weather", TurnTrust.Heard);
+        state.Lexicon().ShouldBeEmpty();
+        Cleaned.Text("ask agnes kovalsky", state: state).ShouldBe("ask agnes kovalsky");
+    }
+
+    [Theory]
+    [InlineData("my name is zefanta kovalsky", "Zefanta Kovalsky")]
+    [InlineData("hi my name's Zefanta", "Zefanta")]
+    [InlineData("guten Tag ich heiße Zefanta Kovalsky", "Zefanta Kovalsky")]
+    [InlineData("bonjour je m'appelle Zefanta", "Zefanta")]
+    [InlineData("hola me llamo Zefanta", "Zefanta")]
+    public void A_name_that_somebody_introduced_corrects_nothing_before_it_was_written(string raw, string name)
+    {
+        var state = new CleaningState();
+        state.Add(raw, TurnTrust.Heard);
+        state.Lexicon().ShouldBe([new KnownName(name, NameTrust.Introduced, false)]);
+        Cleaned.Turn("the zephanta office", "en", state: state).Corrections.ShouldBeEmpty();
+        state.Add("Zefanta, thank you.", TurnTrust.Written);
+        state.Lexicon().ShouldContain(new KnownName(name, NameTrust.Introduced, true));
+        Cleaned.Text("the zephanta office", "en", state: state).ShouldBe("the Zefanta office");
+    }
+
+    [Theory]
+    [InlineData("my name is not important")]
+    [InlineData("my name is on the list")]
+    [InlineData("we work with i b m and the u s a")]
+    [InlineData("plan b or plan c or d")]
+    [InlineData("he plays golf and tango in november")]
+    [InlineData("that's an a to z of it all a b c d e")]
+    [InlineData("i like golf hotel bravo")]
+    public void What_is_no_name_and_no_spelling_of_one_teaches_nothing(string raw)
+    {
+        var state = new CleaningState();
+        state.Add(raw, TurnTrust.Heard);
+        state.Lexicon().ShouldBeEmpty();
+    }
+
+    [Fact]
+    public void A_window_made_anew_knows_the_same_introduced_and_spelled_names()
+    {
+        var random = new Random(41);
+        string[] said =
+        [
+            "my name is zefanta kovalsky", "that's k o w a l s k i", "um we met at thessalie foods", "yes please", "my name is agnes", "z e p h a n t a", "call me tomorrow",
+        ];
+        string[] written = ["Could you spell that?", "Thank you, Zefanta.", "Welcome to Thessaly Foods.", "What is your name?"];
+        var turns = Enumerable.Range(1, 300).Select(n => random.Next(3) > 0 ? (said[random.Next(said.Length)], TurnTrust.Heard) : (written[random.Next(written.Length)], TurnTrust.Written)).ToList();
+        var live = new ContextWindow(TermIndex.Empty, 20);
+        for (var through = 1; through <= turns.Count; through++)
+        {
+            live.Add(through, turns[through - 1].Item1, turns[through - 1].Item2);
+            if (through % 37 != 0)
+                continue;
+            var anew = new ContextWindow(TermIndex.Empty, 20);
+            anew.Begin(through);
+            while (anew.Through < through)
+                anew.Add(anew.Through + 1, turns[anew.Through].Item1, turns[anew.Through].Item2);
+            anew.State.Lexicon().ShouldBe(live.State.Lexicon());
+            foreach (var raw in said)
+                Cleaned.Turn(raw, null, state: anew.State).Corrections.ShouldBe(Cleaned.Turn(raw, null, state: live.State).Corrections);
+        }
+    }
+
     [Fact]
     public void Terms_that_could_only_do_harm_are_left_out() =>
         new TermIndex(["the", "Q4", "et cetera", "Max.", "A", "", "Company"]).Count.ShouldBeLessThanOrEqualTo(1);

@@ -15,8 +15,8 @@ internal static class EnglishWords
         (Words.Function | Words.Conjunction, "and or but so because if when while though although unless whether than nor yet that as"),
         (Words.Function, "not no yes yeah there here then now just also very too well only even still again really quite much more most many such own same other please okay ok oh"),
         (Words.Negation, "no not never none nothing nobody nowhere neither nor cannot can't don't won't doesn't didn't isn't aren't wasn't weren't haven't hasn't hadn't wouldn't couldn't shouldn't mustn't ain't without"),
-        (Words.Doubles, "that had very really so yeah yes okay ok well bye no many more much too long far way again blah ha now there her had's hard please knock"),
-        (Words.DoublesAnywhere, "very really so yeah yes no bye many blah ha now please knock"),
+        (Words.Doubles, "hear that had very really so yeah yes okay ok well bye no many more much too long far way again blah ha now there her had's hard please knock"),
+        (Words.DoublesAnywhere, "long far hear very really so yeah yes no bye many blah ha now please knock"),
         (Words.Number, "zero oh o one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety hundred thousand million billion trillion point double triple"),
         (Words.Prefix, "non pre post co re multi semi ex anti sub inter intra mid self well over under pro de un bi tri mini micro macro cross quasi ultra full part high low long short near two three four five six seven eight nine ten half first second third year month day week hour"),
         (Words.Common, Common),
@@ -88,7 +88,6 @@ internal static class EnglishWords
         no sorry i mean
         no let me ask
         no tell me
-        or tell me
         no i want to know
         no no i want to know
         no let's say
@@ -98,19 +97,13 @@ internal static class EnglishWords
         or hold on
         wait no sorry
         no no wait
-        or uh no
-        or um no
         no not that
         wait make that
         or i should say
         no i should say
-        darn it
         no oops
         or oops
         or instead
-        no um
-        no uh
-        no er
         """;
 
     public const string SingleCues = """

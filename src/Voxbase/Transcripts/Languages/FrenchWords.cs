@@ -15,7 +15,7 @@ internal static class FrenchWords
         (Words.Function, "oui non ne pas plus très trop bien aussi encore déjà ici là maintenant s'il plaît merci bonjour stp svp alors tout c'est j'ai n'est qu'est d'un d'une l'on"),
         (Words.Negation, "ne pas jamais rien aucun aucune personne ni sans non guère n'est n'ai n'a"),
         (Words.Doubles, "nous vous très trop bien non oui tout plus si"),
-        (Words.DoublesAnywhere, "non oui très trop si bien pis merci"),
+        (Words.DoublesAnywhere, "là vite chut quoi longtemps loin allez allô non oui très trop si bien pis merci"),
         (Words.Number, "zéro deux trois quatre cinq six sept huit neuf dix onze douze treize quatorze quinze seize vingt trente quarante cinquante soixante cent cents mille million millions milliard milliards"),
         (Words.Common, "min max sec km kg cm mn nb info infos ado auto photo appart bus ciné resto vélo montre montrer ouvre ouvrir ouvres lance lancer affiche afficher ajoute ajouter ajout arrête arrêter arrete commence commencer termine terminer fin finir envoie envoyer prends prendre prend fais faire trouve trouver poste poster payer paye paie enregistre enregistrer note noter créer crée cherche chercher regarde regarder annule annuler commande commander joue jouer jouons reprends reprendre pause statut message photo vidéo facture compte contact contacts exercice entraînement course sport poids calories application appli app téléphone portable numéro heure jour semaine mois année temps monde vie homme femme enfant chose gens nouveau nouvelle nouveaux petit petite grand grande bon bonne jeu billet billets trajet taxi uber besoin mets mettre va aller donne donner dis dire lis lire voir vois tweet selfie mode mon"),
         (Words.Prefix, "non pré post anti auto semi multi demi après avant co ex sous sur mini"),
@@ -28,14 +28,10 @@ internal static class FrenchWords
         non attendez
         non pardon
         pardon non
-        euh non
-        ou non
         enfin non
         non enfin
-        je voulais dire
         non je veux dire
         non désolé
-        ah non
         """;
 
     public const string SingleCues = """

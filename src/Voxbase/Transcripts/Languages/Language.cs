@@ -27,6 +27,8 @@ internal sealed class Language
 
     public static Language English { get; } = new(0, "en", EnglishWords.Lists, stripsEndings: true)
     {
+        Introductions = Phrases.Sorted("my name is\nmy name's\nmy first name is\nmy last name is\nmy surname is\nthe name is\nthe name's\ni am called\ni'm called\ncall me"),
+        Agreements = Phrases.Words("yeah yes yea yep yup oh okay ok"),
         EditPhrases = EnglishWords.EditPhrases,
         Cues = Phrases.Sorted(EnglishWords.Cues),
         SingleCues = Phrases.Sorted(EnglishWords.SingleCues),
@@ -34,6 +36,8 @@ internal sealed class Language
 
     public static Language German { get; } = new(1, "de", GermanWords.Lists, stripsEndings: false)
     {
+        Introductions = Phrases.Sorted("mein name ist\nmein nachname ist\nmein vorname ist\nder name ist\nich heiße\nich heisse"),
+        Agreements = Phrases.Words("ja genau also doch"),
         Cues = Phrases.Sorted(GermanWords.Cues),
         SingleCues = Phrases.Sorted(GermanWords.SingleCues),
         Agrees = true,
@@ -41,6 +45,7 @@ internal sealed class Language
 
     public static Language French { get; } = new(2, "fr", FrenchWords.Lists, stripsEndings: false)
     {
+        Introductions = Phrases.Sorted("mon nom est\nmon prénom est\nmon nom c'est\nle nom est\nje m'appelle\nje suis monsieur\nje suis madame"),
         Cues = Phrases.Sorted(FrenchWords.Cues),
         SingleCues = Phrases.Sorted(FrenchWords.SingleCues),
         Agrees = true,
@@ -48,6 +53,7 @@ internal sealed class Language
 
     public static Language Spanish { get; } = new(3, "es", SpanishWords.Lists, stripsEndings: false)
     {
+        Introductions = Phrases.Sorted("mi nombre es\nmi apellido es\nme llamo\nmi nombre completo es"),
         Cues = Phrases.Sorted(SpanishWords.Cues),
         SingleCues = Phrases.Sorted(SpanishWords.SingleCues),
         Agrees = true,
@@ -69,6 +75,12 @@ internal sealed class Language
 
     /// <summary>Words that do so when said to a machine.</summary>
     public IReadOnlyList<string[]> SingleCues { get; private init; } = [];
+
+    /// <summary>What people say before their own name. Longer ones first.</summary>
+    public string[][] Introductions { get; private init; } = [];
+
+    /// <summary>Words that, between two copies of the same words, only agree to them.</summary>
+    public string[] Agreements { get; private init; } = [];
 
     /// <summary>Whether determiners agree with their noun, so that two in a row are one corrected: un une photo.</summary>
     public bool Agrees { get; private init; }

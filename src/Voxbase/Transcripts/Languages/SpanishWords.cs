@@ -15,7 +15,7 @@ internal static class SpanishWords
         (Words.Function, "sí no muy más ya también aquí allí ahora bien hola gracias favor hoy ayer mañana bueno"),
         (Words.Negation, "no nunca jamás nada nadie ningún ninguna ninguno ni tampoco sin"),
         (Words.Doubles, "muy no sí nos se bien ya"),
-        (Words.DoublesAnywhere, "no sí muy ya bueno bien gracias"),
+        (Words.DoublesAnywhere, "adiós vale vamos venga rápido así tanto tan poco hola perdón no sí muy ya bueno bien gracias"),
         (Words.Number, "cero dos tres cuatro cinco seis siete ocho nueve diez once doce trece catorce quince dieciséis diecisiete dieciocho diecinueve veinte veintiuno treinta cuarenta cincuenta sesenta setenta ochenta noventa cien ciento mil millón millones"),
         (Words.Common, "muestra mostrar abre abrir pon poner envía enviar manda mandar busca buscar llama llamar compra comprar haz hacer dime decir quiero querer ver mira mirar mensaje foto vídeo video cuenta número teléfono día semana mes año tiempo hora vida hombre mujer niño casa cosa gente nuevo nueva grande pequeño bueno buena trabajo empresa"),
         (Words.Prefix, "no pre post anti auto semi multi co ex sub"),
@@ -24,15 +24,10 @@ internal static class SpanishWords
     public const string Cues = """
         o mejor dicho
         mejor dicho
-        no espera
         no perdón
         perdón no
         o más bien
-        más bien
         quiero decir no
-        no quiero decir
-        no mejor
-        o no
         """;
 
     public const string SingleCues = """

@@ -47,10 +47,10 @@ public sealed class AlertMeasure
     };
 }
 
-/// <summary>The measures that come with Voxbase. Each reads what is kept anyway: none goes through a month of turns.</summary>
+/// <summary>The measures that come with Voxbase. Each reads what is kept anyway, and none more turns than its window has.</summary>
 internal sealed class AlertMeasures(Database database)
 {
-    // Only users near a limit: everybody else's absence says all.
+    // Only users near a limit: everybody else's absence says all. Who follows a tier and is far below all of them is not looked at further.
     public const string BudgetSql =
         """
         select 'user/' || p.user_id || to_char(p.month, '/YYYY-MM-DD'), p.user_id,
@@ -60,6 +60,9 @@ internal sealed class AlertMeasures(Database database)
         join vox.budget_positions p on p.user_id = s.user_id and p.month = s.month
         where s.month = (select vox_private.budget_month(now()))
           and s.amount_usd > 0
+          and (
+            s.amount_usd >= (select min(t.limit_usd * t.alert_ratio) * 0.5 from vox.budgets t where t.tier is not null)
+            or exists (select from vox.budgets b where b.user_id = s.user_id))
           and s.amount_usd >= p.limit_usd * p.alert_ratio * 0.5
         """;
 
@@ -110,24 +113,9 @@ internal sealed class AlertMeasures(Database database)
           and coalesce(connected_at, started_at) <= now() - make_interval(secs => $1)
         """;
 
-    // Turns of the window, of conversations that began in it or in the two hours before.
     public const string LatencySql =
         """
-        select subject, case when $2 = 'user' then min(user_id::text)::uuid end,
-          percentile_disc(0.95) within group (order by end_to_end_ms)::numeric, null::numeric, count(*)::integer
-        from (
-          select user_id, end_to_end_ms::integer as end_to_end_ms,
-            case $2
-              when 'user' then 'user/' || user_id
-              when 'model' then 'model/' || model
-              else 'installation' end as subject
-          from vox.turns
-          where conversation_id >= vox.uuid_v7_floor(now() - make_interval(mins => $1) - interval '2 hours')
-            and created_at >= now() - make_interval(mins => $1)
-            and end_to_end_ms is not null
-        ) answered
-        where subject is not null
-        group by subject
+        select subject, user_id, p95_ms, null::numeric, turns from vox_private.latency_p95($1, $2)
         """;
 
     public IReadOnlyList<AlertMeasure> All() =>

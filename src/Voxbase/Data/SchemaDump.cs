@@ -213,11 +213,12 @@ public static partial class SchemaDump
         """
         CREATE OR REPLACE FUNCTION vox.uuid_v7()
          RETURNS uuid
-         LANGUAGE sql
+         LANGUAGE plpgsql
          PARALLEL SAFE
          SET search_path TO ''
         AS $function$
-              select pg_catalog.encode(
+            begin
+              return pg_catalog.encode(
                 pg_catalog.set_bit(
                   pg_catalog.set_bit(
                     pg_catalog.overlay(
@@ -227,7 +228,8 @@ public static partial class SchemaDump
                       1, 6),
                     52, 1),
                   53, 1),
-                'hex')::uuid
+                'hex')::uuid;
+            end
             $function$
         """;
 

@@ -33,6 +33,18 @@ create type vox.turn_role as enum ('user', 'assistant', 'system', 'tool');
 create type vox.user_role as enum ('user', 'admin');
 create type vox.user_tier as enum ('free', 'pro', 'enterprise');
 
+create type vox_private.standing as (
+  user_id uuid,
+  month date,
+  limit_usd numeric,
+  alert_ratio numeric,
+  on_exceed text,
+  spent_usd numeric,
+  reserved_usd numeric,
+  held_usd numeric
+);
+comment on type vox_private.standing is 'Where a call''s payer stands. held_usd is null when the call holds nothing: there was no room.';
+
 create type vox_private.usage_part as (
   day date,
   measure text,
@@ -262,11 +274,12 @@ grant execute on function vox.usage_stats(uuid,interval) to authenticated, servi
 -- On PostgreSQL 18 its body is: select pg_catalog.uuidv7()
 CREATE OR REPLACE FUNCTION vox.uuid_v7()
  RETURNS uuid
- LANGUAGE sql
+ LANGUAGE plpgsql
  PARALLEL SAFE
  SET search_path TO ''
 AS $function$
-      select pg_catalog.encode(
+    begin
+      return pg_catalog.encode(
         pg_catalog.set_bit(
           pg_catalog.set_bit(
             pg_catalog.overlay(
@@ -276,7 +289,8 @@ AS $function$
               1, 6),
             52, 1),
           53, 1),
-        'hex')::uuid
+        'hex')::uuid;
+    end
     $function$;
 comment on function vox.uuid_v7() is 'A new id whose order is its time of making.';
 grant execute on function vox.uuid_v7() to anon, authenticated, service_role, vox_writer;
@@ -378,6 +392,19 @@ begin
 end
 $function$;
 revoke execute on function vox_private.budget_window_changing() from public;
+
+CREATE OR REPLACE FUNCTION vox_private.budgets_forget()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  perform vox_private.forget_standing(case when coalesce(new.tier, old.tier) is null then array[new.user_id, old.user_id] end);
+  return null;
+end
+$function$;
+revoke execute on function vox_private.budgets_forget() from public;
 
 CREATE OR REPLACE FUNCTION vox_private.channel_access(topic text, role text, claims jsonb, headers text, OUT broadcast_read boolean, OUT broadcast_write boolean, OUT presence_read boolean, OUT presence_write boolean)
  RETURNS record
@@ -508,6 +535,8 @@ begin
     tokens = m.tokens + excluded.tokens,
     conversations = m.conversations + excluded.conversations,
     updated_at = pg_catalog.now();
+
+  perform vox_private.forget_standing(array(select b.user_id from charges_before b union select a.user_id from charges_after a));
   return null;
 end
 $function$;
@@ -523,6 +552,8 @@ AS $function$
 declare
   zone text;
   day integer;
+  payers uuid[];
+  used numeric[];
 begin
   select w.time_zone, w.first_day into zone, day from vox.budget_window w;
 
@@ -549,33 +580,33 @@ begin
     conversations = m.conversations + excluded.conversations,
     updated_at = pg_catalog.now();
 
-  -- What a call holds is used up by what it is charged. Under the lock of the user's sum, so that what is read here stays true.
-  if exists (
-    select from added_charges a
+  -- What a call holds is used up by what it is charged. Nobody else takes from it: the conversation is locked.
+  with held as (
+    select r.conversation_id, r.user_id, least(r.held_usd, a.amount_usd) as amount_usd
+    from (
+      select c.conversation_id, c.user_id, sum(c.amount_usd) as amount_usd from added_charges c group by 1, 2
+    ) a
     join vox.reservations r on r.conversation_id = a.conversation_id and r.user_id = a.user_id
-    where r.held_usd > 0
-  ) then
-    perform from vox.reserved_spend s
-    where s.user_id in (select a.user_id from added_charges a)
-    order by s.user_id
-    for no key update;
+    where a.amount_usd > 0 and r.held_usd > 0
+    order by r.conversation_id, r.user_id
+    for no key update of r
+  ), settled as (
+    update vox.reservations r set held_usd = r.held_usd - h.amount_usd
+    from held h
+    where r.conversation_id = h.conversation_id and r.user_id = h.user_id
+    returning r.user_id, h.amount_usd
+  )
+  select array_agg(s.user_id), array_agg(s.amount_usd) into payers, used from settled s;
 
-    with used as (
-      select r.conversation_id, r.user_id, least(r.held_usd, a.amount_usd) as amount_usd
-      from (
-        select c.conversation_id, c.user_id, sum(c.amount_usd) as amount_usd from added_charges c group by 1, 2
-      ) a
-      join vox.reservations r on r.conversation_id = a.conversation_id and r.user_id = a.user_id
-      where a.amount_usd > 0 and r.held_usd > 0
-    ), settled as (
-      update vox.reservations r set held_usd = r.held_usd - u.amount_usd
-      from used u
-      where r.conversation_id = u.conversation_id and r.user_id = u.user_id
-    )
-    update vox.reserved_spend s set reserved_usd = s.reserved_usd - u.amount_usd, updated_at = pg_catalog.now()
-    from (select user_id, sum(amount_usd) as amount_usd from used group by user_id) u
-    where s.user_id = u.user_id;
-  end if;
+  -- A row for who has none: whoever reserves for the first time waits for it, and then reads what is charged here.
+  insert into vox.reserved_spend as s (user_id)
+  select c.user_id from added_charges c where c.user_id is not null group by c.user_id order by c.user_id
+  on conflict (user_id) do update set
+    spent_usd = s.spent_usd + coalesce((
+      select sum(c.amount_usd) from added_charges c
+      where c.user_id = s.user_id and c.charged_at at time zone zone >= s.month and c.charged_at at time zone zone < s.month + interval '1 month'), 0),
+    reserved_usd = s.reserved_usd - coalesce((select sum(u.amount_usd) from unnest(payers, used) u(user_id, amount_usd) where u.user_id = s.user_id), 0),
+    updated_at = pg_catalog.now();
   return null;
 end
 $function$;
@@ -772,7 +803,7 @@ end
 $function$;
 revoke execute on function vox_private.conversation_usage_moved() from public;
 
-CREATE OR REPLACE FUNCTION vox_private.drop_lapsed(payer uuid)
+CREATE OR REPLACE FUNCTION vox_private.drop_lapsed(payer uuid, but uuid)
  RETURNS integer
  LANGUAGE plpgsql
  SECURITY DEFINER
@@ -784,16 +815,21 @@ declare
   held numeric;
 begin
   with gone as (
-    delete from vox.reservations where user_id = payer and lapses_at <= pg_catalog.now() returning held_usd
+    delete from vox.reservations r
+    where (r.conversation_id, r.user_id) in (
+      select l.conversation_id, l.user_id from vox.reservations l
+      where l.user_id = payer and l.lapses_at <= pg_catalog.now() and l.conversation_id is distinct from but
+      for update skip locked)
+    returning r.held_usd
   )
-  select count(*), sum(held_usd) into lapsed, held from gone;
+  select count(*), sum(g.held_usd) into lapsed, held from gone g;
   if lapsed > 0 then
-    update vox.reserved_spend set reserved_usd = reserved_usd - held, updated_at = pg_catalog.now() where user_id = payer;
+    update vox.reserved_spend s set reserved_usd = s.reserved_usd - held, updated_at = pg_catalog.now() where s.user_id = payer;
   end if;
   return lapsed;
 end
 $function$;
-revoke execute on function vox_private.drop_lapsed(uuid) from public;
+revoke execute on function vox_private.drop_lapsed(uuid,uuid) from public;
 
 CREATE OR REPLACE FUNCTION vox_private.ensure_current_user()
  RETURNS void
@@ -1063,6 +1099,28 @@ comment on function vox_private.fold_usage(uuid[]) is 'Brings conversations into
 revoke execute on function vox_private.fold_usage(uuid[]) from public;
 grant execute on function vox_private.fold_usage(uuid[]) to service_role;
 
+CREATE OR REPLACE FUNCTION vox_private.forget_standing(only_users uuid[])
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  if only_users is null then
+    -- Nobody reserves meanwhile, nor for the first time.
+    lock table vox.reserved_spend in share row exclusive mode;
+    update vox.reserved_spend set known_until = '-infinity' where known_until <> '-infinity';
+    return;
+  end if;
+  -- A row for who has none: whoever makes it at the same time waits for the other.
+  insert into vox.reserved_spend as s (user_id)
+  select distinct u from unnest(only_users) u where u is not null order by u
+  on conflict (user_id) do update set known_until = '-infinity';
+end
+$function$;
+comment on function vox_private.forget_standing(uuid[]) is 'The next reservation of these users, or of all (null), reads month, spent and limit again.';
+revoke execute on function vox_private.forget_standing(uuid[]) from public;
+
 CREATE OR REPLACE FUNCTION vox_private.function_calls_added()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -1157,6 +1215,71 @@ begin
 end
 $function$;
 revoke execute on function vox_private.key_terms_starting() from public;
+
+CREATE OR REPLACE FUNCTION vox_private.latency_p95(minutes integer, scope text)
+ RETURNS TABLE(subject text, user_id uuid, p95_ms numeric, turns integer)
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+ SET enable_seqscan TO 'off'
+ SET enable_indexscan TO 'off'
+ SET enable_bitmapscan TO 'on'
+AS $function$
+begin
+  return query
+  select a.subject, case when scope = 'user' then min(a.user_id::text)::uuid end,
+    percentile_disc(0.95) within group (order by a.end_to_end_ms)::numeric, count(*)::integer
+  from (
+    select t.user_id, t.end_to_end_ms,
+      case scope
+        when 'user' then 'user/' || t.user_id
+        when 'model' then 'model/' || t.model
+        else 'installation' end as subject
+    from vox.turns t
+    where t.created_at >= pg_catalog.now() - make_interval(mins => minutes) and t.end_to_end_ms is not null
+  ) a
+  where a.subject is not null
+  group by a.subject;
+end
+$function$;
+comment on function vox_private.latency_p95(integer,text) is 'The 95th percentile of the time to answer, of the turns that arrived in the last minutes, for the installation, each user or each model.';
+revoke execute on function vox_private.latency_p95(integer,text) from public;
+grant execute on function vox_private.latency_p95(integer,text) to service_role;
+
+CREATE OR REPLACE FUNCTION vox_private.learn_standing(payer uuid)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+ SET enable_seqscan TO 'off'
+AS $function$
+begin
+  update vox.reserved_spend s set
+    month = p.month,
+    spent_usd = p.spent_usd,
+    limit_usd = p.limit_usd,
+    alert_ratio = p.alert_ratio,
+    on_exceed = p.on_exceed,
+    known_until = least((p.month + interval '1 month') at time zone p.time_zone, p.override_until),
+    updated_at = pg_catalog.now()
+  from (
+    select w.month, w.time_zone, coalesce(m.amount_usd, 0) as spent_usd,
+      case when b.override_until > pg_catalog.now() then b.override_limit_usd else coalesce(b.limit_usd, t.limit_usd, 500) end as limit_usd,
+      coalesce(b.alert_ratio, t.alert_ratio, 0.8) as alert_ratio,
+      coalesce(b.on_exceed, t.on_exceed, 'stop') as on_exceed,
+      case when b.override_until > pg_catalog.now() then b.override_until end as override_until
+    from (select time_zone, vox_private.budget_month(pg_catalog.now()) as month from vox.budget_window offset 0) w
+    -- Somebody known only by their token so far, or deleted, is held to the tier that users begin with.
+    left join vox.users u on u.id = payer and u.deleted_at is null
+    left join vox.budgets b on b.user_id = u.id
+    left join vox.budgets t on t.tier = coalesce(u.tier, 'free')
+    left join vox.monthly_spend m on m.user_id = payer and m.month = w.month
+  ) p
+  where s.user_id = payer;
+end
+$function$;
+comment on function vox_private.learn_standing(uuid) is 'Reads month, spent and limit of a user into their row of reserved_spend.';
+revoke execute on function vox_private.learn_standing(uuid) from public;
 
 CREATE OR REPLACE FUNCTION vox_private.month_of(moment timestamp with time zone, time_zone text, first_day integer)
  RETURNS date
@@ -1292,6 +1415,7 @@ begin
   cross join vox.budget_window w
   where c.user_id is not null and (only_users is null or c.user_id = any (only_users))
   group by 1, 2;
+  perform vox_private.forget_standing(only_users);
 end
 $function$;
 revoke execute on function vox_private.recount_spend(uuid[]) from public;
@@ -1307,8 +1431,7 @@ declare
   released integer := 0;
 begin
   for payer in select distinct r.user_id from vox.reservations r where r.lapses_at <= pg_catalog.now() order by r.user_id loop
-    perform from vox.reserved_spend s where s.user_id = payer for no key update;
-    released := released + vox_private.drop_lapsed(payer);
+    released := released + vox_private.drop_lapsed(payer, null);
   end loop;
   return released;
 end
@@ -1321,19 +1444,14 @@ CREATE OR REPLACE FUNCTION vox_private.release_spend(call uuid)
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO ''
- SET enable_seqscan TO 'off'
 AS $function$
 declare
   payer uuid;
   held numeric;
+  setting text := pg_catalog.set_config('synchronous_commit', 'off', true);
 begin
-  perform pg_catalog.set_config('synchronous_commit', 'off', true);
-  for payer in select r.user_id from vox.reservations r where r.conversation_id = call order by r.user_id loop
-    perform from vox.reserved_spend s where s.user_id = payer for no key update;
-    delete from vox.reservations r where r.conversation_id = call and r.user_id = payer returning r.held_usd into held;
-    if found then
-      update vox.reserved_spend s set reserved_usd = s.reserved_usd - held, updated_at = pg_catalog.now() where s.user_id = payer;
-    end if;
+  for payer, held in delete from vox.reservations r where r.conversation_id = call returning r.user_id, r.held_usd loop
+    update vox.reserved_spend s set reserved_usd = s.reserved_usd - held, updated_at = pg_catalog.now() where s.user_id = payer;
   end loop;
 end
 $function$;
@@ -1371,87 +1489,106 @@ $function$;
 revoke execute on function vox_private.require_end(vox.conversation_status,timestamp with time zone) from public;
 grant execute on function vox_private.require_end(vox.conversation_status,timestamp with time zone) to authenticated, service_role;
 
-CREATE OR REPLACE FUNCTION vox_private.reserve_spend(call uuid, payer uuid, amount numeric, lapse interval, OUT user_id uuid, OUT month date, OUT limit_usd numeric, OUT alert_ratio numeric, OUT on_exceed text, OUT spent_usd numeric, OUT reserved_usd numeric, OUT held_usd numeric)
- RETURNS SETOF record
+CREATE OR REPLACE FUNCTION vox_private.reserve_spend(call uuid, payer uuid, amount numeric, lapse interval)
+ RETURNS vox_private.standing
  LANGUAGE plpgsql
- SECURITY DEFINER ROWS 1
+ SECURITY DEFINER
  SET search_path TO ''
- SET enable_seqscan TO 'off'
 AS $function$
 declare
-  stand record;
-  is_over boolean;
+  standing vox_private.standing;
+  known record;
+  held numeric;
   added numeric;
+  is_over boolean;
+  is_new boolean := false;
+  is_needed boolean;
+  setting text;
 begin
   -- Not worth a flush of its own: the next durable commit, of the conversation or its first charge, carries it to the disk, and a crash
   -- before that takes the call's beginning with it.
-  perform pg_catalog.set_config('synchronous_commit', 'off', true);
-  -- A running call is known by its conversation alone; one that is over holds nothing.
-  if payer is null then
+  setting := pg_catalog.set_config('synchronous_commit', 'off', true);
+
+  if payer is not null then
+    -- A call that begins, of somebody whose terms are known and who has room: this is all.
+    insert into vox.reservations (conversation_id, user_id, held_usd, lapses_at)
+    values (call, payer, amount, pg_catalog.now() + lapse)
+    on conflict do nothing;
+    is_new := found;
+    if is_new then
+      update vox.reserved_spend s set reserved_usd = s.reserved_usd + amount, updated_at = pg_catalog.now()
+      where s.user_id = payer and s.known_until > pg_catalog.now()
+        and (s.on_exceed = 'warn' or s.spent_usd + s.reserved_usd < s.limit_usd)
+      returning s.user_id, s.month, s.limit_usd, s.alert_ratio, s.on_exceed::text, s.spent_usd, s.reserved_usd, amount into standing;
+      if found then
+        return standing;
+      end if;
+    end if;
+  else
+    -- A running call is known by its conversation alone; one that is over holds nothing.
     select c.user_id, c.ended_at is not null into payer, is_over from vox.conversations c where c.id = call;
     if is_over then
       perform vox_private.release_spend(call);
-      return;
+      return null;
     end if;
     if payer is null then
       select r.user_id into payer from vox.reservations r where r.conversation_id = call limit 1;
     end if;
     if payer is null then
-      return;
+      return null;
+    end if;
+    -- Nothing to renew and nothing to fill up.
+    select s.user_id, s.month, s.limit_usd, s.alert_ratio, s.on_exceed::text, s.spent_usd, s.reserved_usd, r.held_usd into standing
+    from vox.reservations r
+    join vox.reserved_spend s on s.user_id = r.user_id
+    where r.conversation_id = call and r.user_id = payer and r.held_usd >= amount / 2 and r.lapses_at > pg_catalog.now() + lapse / 2
+      and s.known_until > pg_catalog.now();
+    if found then
+      return standing;
     end if;
   end if;
 
-  -- Whoever reserves for this user waits here. What follows are statements of their own, so they see what the others did.
-  perform from vox.reserved_spend s where s.user_id = payer for no key update;
+  -- The call's reservation, there already or made, which nobody else has now; then the user's row.
+  while not is_new loop
+    select r.held_usd into held from vox.reservations r where r.conversation_id = call and r.user_id = payer for no key update;
+    exit when found;
+    insert into vox.reservations (conversation_id, user_id, held_usd, lapses_at)
+    values (call, payer, amount, pg_catalog.now() + lapse)
+    on conflict do nothing;
+    is_new := found;
+  end loop;
+  select s.* into known from vox.reserved_spend s where s.user_id = payer for no key update;
   if not found then
     insert into vox.reserved_spend (user_id) values (payer) on conflict do nothing;
-    perform from vox.reserved_spend s where s.user_id = payer for no key update;
+    select s.* into known from vox.reserved_spend s where s.user_id = payer for no key update;
   end if;
-  if exists (select from vox.reservations r where r.user_id = payer and r.lapses_at <= pg_catalog.now()) then
-    perform vox_private.drop_lapsed(payer);
-  end if;
-
-  select r.held_usd into held_usd from vox.reservations r where r.conversation_id = call and r.user_id = payer;
-  select p.month, p.limit_usd, p.alert_ratio, p.on_exceed, p.spent_usd, p.reserved_usd into stand
-  from vox.budget_positions p where p.user_id = payer;
-  if not found then
-    -- Known only by their token so far, or deleted: the tier that users begin with.
-    select w.month, b.limit_usd, b.alert_ratio, b.on_exceed, coalesce(m.amount_usd, 0) as spent_usd, s.reserved_usd
-    into stand
-    from vox.reserved_spend s
-    cross join (select vox_private.budget_month(pg_catalog.now()) as month) w
-    left join vox.monthly_spend m on m.user_id = payer and m.month = w.month
-    left join vox.budgets b on b.tier = 'free'
-    where s.user_id = payer;
+  if known.known_until <= pg_catalog.now() then
+    perform vox_private.learn_standing(payer);
+    select s.* into known from vox.reserved_spend s where s.user_id = payer;
   end if;
 
-  if (held_usd is null or held_usd < amount / 2)
-    and (stand.on_exceed = 'warn' or stand.spent_usd + stand.reserved_usd < stand.limit_usd) then
-    added := amount - coalesce(held_usd, 0);
+  is_needed := is_new or held < amount / 2;
+  if is_needed and known.on_exceed = 'stop' and known.spent_usd + known.reserved_usd >= known.limit_usd
+    and vox_private.drop_lapsed(payer, call) > 0 then
+    select s.* into known from vox.reserved_spend s where s.user_id = payer;
   end if;
-  if held_usd is null and added is not null then
-    insert into vox.reservations (conversation_id, user_id, held_usd, lapses_at)
-    values (call, payer, added, pg_catalog.now() + lapse);
-  elsif held_usd is not null then
-    update vox.reservations r set held_usd = r.held_usd + coalesce(added, 0), lapses_at = pg_catalog.now() + lapse
-    where r.conversation_id = call and r.user_id = payer;
-  end if;
-  if added is not null then
+  if is_needed and (known.on_exceed = 'warn' or known.spent_usd + known.reserved_usd < known.limit_usd) then
+    added := amount - coalesce(held, 0);
     update vox.reserved_spend s set reserved_usd = s.reserved_usd + added, updated_at = pg_catalog.now() where s.user_id = payer;
   end if;
+  if not is_new then
+    update vox.reservations r set held_usd = r.held_usd + coalesce(added, 0), lapses_at = pg_catalog.now() + lapse
+    where r.conversation_id = call and r.user_id = payer;
+  elsif added is null then
+    delete from vox.reservations r where r.conversation_id = call and r.user_id = payer;
+  end if;
 
-  user_id := payer;
-  month := stand.month;
-  limit_usd := stand.limit_usd;
-  alert_ratio := stand.alert_ratio;
-  on_exceed := stand.on_exceed;
-  spent_usd := stand.spent_usd;
-  reserved_usd := stand.reserved_usd + coalesce(added, 0);
-  held_usd := coalesce(held_usd + coalesce(added, 0), added);
-  return next;
+  return row(
+    payer, known.month, known.limit_usd, known.alert_ratio, known.on_exceed::text, known.spent_usd,
+    known.reserved_usd + coalesce(added, 0), coalesce(held + coalesce(added, 0), added));
 end
 $function$;
-comment on function vox_private.reserve_spend(uuid,uuid,numeric,interval) is 'Where the payer stands with this call''s reservation made or kept. held_usd is null when the call holds none: there was no room.';
+comment on function vox_private.reserve_spend(uuid,uuid,numeric,interval) is 'Where the payer stands with this call''s reservation made or kept; null for a call that is over or that nobody pays for.';
 revoke execute on function vox_private.reserve_spend(uuid,uuid,numeric,interval) from public;
 grant execute on function vox_private.reserve_spend(uuid,uuid,numeric,interval) to service_role;
 
@@ -1819,6 +1956,19 @@ $function$;
 comment on function vox_private.usage_parts(uuid[]) is 'What conversations add to the statistics, counted from their rows.';
 revoke execute on function vox_private.usage_parts(uuid[]) from public;
 grant execute on function vox_private.usage_parts(uuid[]) to authenticated, service_role;
+
+CREATE OR REPLACE FUNCTION vox_private.users_forget()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  perform vox_private.forget_standing(array[new.id]);
+  return null;
+end
+$function$;
+revoke execute on function vox_private.users_forget() from public;
 
 -- Tables ----------------------------------------------------------------------------------------------------------------------------------
 
@@ -2373,17 +2523,29 @@ create table vox.reservations (
 comment on table vox.reservations is 'What a running call holds of its payer''s budget. The conversation need not exist yet.';
 comment on column vox.reservations.held_usd is 'What is left of it: charges of the conversation use it up.';
 comment on column vox.reservations.lapses_at is 'From then on it counts no more, whether or not anybody has taken it away.';
-CREATE INDEX reservations_lapsing_idx ON vox.reservations USING btree (user_id, lapses_at);
+CREATE INDEX reservations_user_idx ON vox.reservations USING btree (user_id);
 
 create table vox.reserved_spend (
   user_id uuid not null,
   reserved_usd numeric(18,9) not null default 0,
   created_at timestamp with time zone not null default now(),
   updated_at timestamp with time zone not null default now(),
+  month date,
+  spent_usd numeric(18,9) not null default 0,
+  limit_usd numeric(18,9),
+  alert_ratio numeric(5,4),
+  on_exceed vox.on_exceed,
+  known_until timestamp with time zone not null default '-infinity'::timestamp with time zone,
   constraint reserved_spend_pkey PRIMARY KEY (user_id),
+  constraint reserved_spend_known CHECK (((known_until = '-infinity'::timestamp with time zone) OR (ROW(month, limit_usd, alert_ratio, on_exceed) IS NOT NULL))),
   constraint reserved_spend_not_negative CHECK ((reserved_usd >= (0)::numeric))
 ) with (fillfactor=50);
-comment on table vox.reserved_spend is 'The sum of a user''s reservations, and the lock under which they change.';
+comment on table vox.reserved_spend is 'Where each user stands: what running calls hold, and what a reservation must know; the lock under which that changes.';
+comment on column vox.reserved_spend.reserved_usd is 'The sum of the user''s reservations, those that lapsed included until they are taken away.';
+comment on column vox.reserved_spend.month is 'The budget month that spent_usd is of.';
+comment on column vox.reserved_spend.spent_usd is 'What the month''s charges came to: monthly_spend, while it is known.';
+comment on column vox.reserved_spend.limit_usd is 'The limit in force, US dollars.';
+comment on column vox.reserved_spend.known_until is 'Until when month, spent, limit, ratio and on_exceed hold: to the month''s or an override''s end; -infinity: read them again.';
 
 create table vox.turns (
   conversation_id uuid not null,
@@ -2462,6 +2624,7 @@ comment on column vox.turns.end_to_end_ms is 'From the end of the user''s speech
 comment on column vox.turns.queue_ms is 'Waiting before the cleaner took it.';
 comment on column vox.turns.delivery_ms is 'From commit to the subscriber.';
 comment on column vox.turns.processing_ms is 'The cleaner''s own time.';
+CREATE INDEX turns_created_at_idx ON vox.turns USING brin (created_at) WITH (pages_per_range='16', autosummarize='on');
 create table vox.turns_default partition of vox.turns default;
 
 create table vox.usage_events (
@@ -2635,6 +2798,7 @@ CREATE TRIGGER budget_window_audit AFTER UPDATE ON vox.budget_window FOR EACH RO
 CREATE TRIGGER budget_window_changed AFTER UPDATE OF time_zone, first_day ON vox.budget_window FOR EACH ROW WHEN (((new.time_zone <> old.time_zone) OR (new.first_day <> old.first_day))) EXECUTE FUNCTION vox_private.budget_window_changed();
 CREATE TRIGGER budget_window_changing BEFORE UPDATE ON vox.budget_window FOR EACH ROW EXECUTE FUNCTION vox_private.budget_window_changing();
 CREATE TRIGGER budgets_audit AFTER INSERT OR DELETE OR UPDATE ON vox.budgets FOR EACH ROW EXECUTE FUNCTION vox_private.audit_change('budget');
+CREATE TRIGGER budgets_forget AFTER INSERT OR DELETE OR UPDATE ON vox.budgets FOR EACH ROW EXECUTE FUNCTION vox_private.budgets_forget();
 CREATE TRIGGER budgets_touch BEFORE UPDATE ON vox.budgets FOR EACH ROW EXECUTE FUNCTION vox_private.touch_updated_at();
 CREATE TRIGGER charges_added AFTER INSERT ON vox.charges REFERENCING NEW TABLE AS added_charges FOR EACH STATEMENT EXECUTE FUNCTION vox_private.charges_added();
 CREATE TRIGGER charges_fill_user BEFORE INSERT ON vox.charges FOR EACH ROW WHEN ((new.user_id IS NULL)) EXECUTE FUNCTION vox_private.fill_user_id();
@@ -2673,6 +2837,8 @@ CREATE TRIGGER turns_touch BEFORE UPDATE ON vox.turns FOR EACH ROW EXECUTE FUNCT
 CREATE TRIGGER usage_events_added AFTER INSERT ON vox.usage_events REFERENCING NEW TABLE AS added_events FOR EACH STATEMENT EXECUTE FUNCTION vox_private.usage_events_added();
 CREATE TRIGGER usage_events_changed AFTER UPDATE ON vox.usage_events REFERENCING OLD TABLE AS events_before NEW TABLE AS events_after FOR EACH STATEMENT EXECUTE FUNCTION vox_private.usage_events_changed();
 CREATE TRIGGER usage_events_fill_user BEFORE INSERT ON vox.usage_events FOR EACH ROW WHEN ((new.user_id IS NULL)) EXECUTE FUNCTION vox_private.fill_user_id();
+CREATE TRIGGER users_forget AFTER UPDATE OF tier, deleted_at ON vox.users FOR EACH ROW WHEN (((old.tier <> new.tier) OR (old.deleted_at IS DISTINCT FROM new.deleted_at))) EXECUTE FUNCTION vox_private.users_forget();
+CREATE TRIGGER users_forget_new AFTER INSERT ON vox.users FOR EACH ROW WHEN ((new.tier <> 'free'::vox.user_tier)) EXECUTE FUNCTION vox_private.users_forget();
 CREATE TRIGGER users_touch BEFORE UPDATE ON vox.users FOR EACH ROW EXECUTE FUNCTION vox_private.touch_updated_at();
 
 -- Policies --------------------------------------------------------------------------------------------------------------------------------

@@ -335,8 +335,10 @@ internal static class Reservations
 {
     internal const string ReserveSql =
         """
-        select user_id, month, limit_usd, alert_ratio, on_exceed, spent_usd, reserved_usd, held_usd
-        from vox_private.reserve_spend($1, $2, $3, make_interval(secs => $4))
+        select (s.standing).user_id, (s.standing).month, (s.standing).limit_usd, (s.standing).alert_ratio, (s.standing).on_exceed,
+          (s.standing).spent_usd, (s.standing).reserved_usd, (s.standing).held_usd
+        from (select vox_private.reserve_spend($1, $2, $3, make_interval(secs => $4)) as standing offset 0) s
+        where (s.standing).user_id is not null
         """;
 
     internal const string ReleaseSql =

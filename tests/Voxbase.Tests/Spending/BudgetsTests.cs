@@ -353,5 +353,75 @@ public sealed class BudgetsTests(TestCluster cluster)
         (await db.RecountAsync()).ShouldBeEmpty();
     }
 
+    [Fact]
+    public async Task Whatever_changes_what_a_user_may_spend_holds_for_the_next_reservation()
+    {
+        await using var db = await cluster.DatabaseAsync();
+        var (user, other) = (await db.NewUserAsync(), await db.NewUserAsync());
+        var id = user.UserId!.Value;
+        (await StandingAsync()).ShouldBe((500m, 0m));
+
+        await db.LimitAsync(user, 42);
+        (await StandingAsync()).ShouldBe((42m, 0m));
+        var until = DateTimeOffset.UtcNow.AddMinutes(1);
+        await db.Budgets.OverrideAsync(Caller.Service, id, new BudgetOverride { LimitUsd = 99, Until = until }, Cancel);
+        (await StandingAsync()).ShouldBe((99m, 0m));
+        (await db.ColumnAsync("select (known_until <= $1)::text from vox.reserved_spend where user_id = $2", Parameter.Time(until), Parameter.Uuid(id)))
+            .ShouldBe(["true"], "not longer than the override holds");
+        await db.Budgets.ResetAsync(Caller.Service, id, Cancel);
+        (await StandingAsync()).ShouldBe((500m, 0m));
+        await db.Budgets.SetAsync(Caller.Service, UserTier.Free, new BudgetChange { LimitUsd = 30 }, Cancel);
+        (await StandingAsync()).ShouldBe((30m, 0m));
+        await db.ExecuteAsync(Caller.Service, "update vox.users set tier = 'pro' where id = $1", Parameter.Uuid(id));
+        (await StandingAsync()).ShouldBe((500m, 0m));
+        await db.ExecuteAsync(Caller.Service, "update vox.users set deleted_at = now() where id = $1", Parameter.Uuid(id));
+        (await StandingAsync()).ShouldBe((30m, 0m));
+        await db.ExecuteAsync(Caller.Service, "update vox.users set deleted_at = null where id = $1", Parameter.Uuid(id));
+
+        var call = await db.CallAsync(user);
+        await db.ChargeAsync(call, 2);
+        (await StandingAsync()).ShouldBe((500m, 2m));
+        await db.ChargeAsync(call, 1, DateTimeOffset.UtcNow.AddDays(-40));
+        (await StandingAsync()).ShouldBe((500m, 2m), "that was another month");
+        await db.Budgets.SetWindowAsync(Caller.Service, new BudgetWindow("Pacific/Kiritimati", 1), Cancel);
+        (await StandingAsync()).ShouldBe((500m, (await db.PositionAsync(user)).SpentUsd));
+        (await db.RecountAsync()).ShouldBeEmpty();
+        await db.ExecuteAsync(
+            Caller.Service, "update vox.conversations set user_id = $2 where id = $1", Parameter.Uuid(call), Parameter.Uuid(other.UserId));
+        (await StandingAsync()).ShouldBe((500m, 0m));
+
+        async Task<(decimal Limit, decimal Spent)> StandingAsync()
+        {
+            // Twice: one reads the terms anew, the other has them.
+            await db.Budgets.ReserveAsync(id, Guid.CreateVersion7(), Cancel);
+            var standing = await db.Budgets.ReserveAsync(id, Guid.CreateVersion7(), Cancel);
+            return (standing.LimitUsd, standing.SpentUsd);
+        }
+    }
+
+    [Fact]
+    public async Task The_first_reservation_misses_nothing_that_happens_at_the_same_time()
+    {
+        await using var db = await cluster.DatabaseAsync();
+        for (var round = 0; round < 25; round++)
+        {
+            var user = await db.NewUserAsync();
+            var call = await db.CallAsync(user);
+            await Task.WhenAll(
+                Task.Run(() => db.Budgets.ReserveAsync(user.UserId!.Value, call, Cancel), Cancel),
+                Task.Run(() => db.Budgets.ReserveAsync(user.UserId!.Value, Guid.CreateVersion7(), Cancel), Cancel),
+                Task.Run(() => db.Budgets.CheckAsServiceAsync(call, Cancel), Cancel),
+                Task.Run(() => db.ChargeAsync(call, 0.3m), Cancel),
+                Task.Run(() => db.LimitAsync(user, 7), Cancel),
+                Task.Run(() => db.ExecuteAsync(Caller.Service, "update vox.users set tier = 'pro' where id = $1", Parameter.Uuid(user.UserId)), Cancel),
+                Task.Run(() => db.Budgets.SetAsync(Caller.Service, UserTier.Pro, new BudgetChange { AlertRatio = 0.5m + (0.01m * round) }, Cancel), Cancel),
+                Task.Run(() => db.Budgets.ReleaseLapsedAsync(Cancel), Cancel));
+
+            var standing = await db.Budgets.ReserveAsync(user.UserId!.Value, Guid.CreateVersion7(), Cancel);
+            (standing.LimitUsd, standing.SpentUsd, standing.AlertRatio).ShouldBe((7m, 0.3m, 0.5m + (0.01m * round)));
+            (await db.RecountAsync()).ShouldBeEmpty();
+        }
+    }
+
     private static async Task ShouldFailAsync(Task task, string code) => (await Should.ThrowAsync<VoxbaseException>(task)).Code.ShouldBe(code);
 }

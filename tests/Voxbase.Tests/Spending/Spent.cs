@@ -79,6 +79,16 @@ internal static class Spent
         from vox.reserved_spend s
         left join (select user_id, sum(held_usd) as held from vox.reservations group by user_id) r using (user_id)
         where s.reserved_usd <> coalesce(r.held, 0)
+        union all
+        select format('standing of %s: known %s, is %s', k.user_id, k.terms, p.terms)
+        from (
+          select user_id, row(month, spent_usd, limit_usd, alert_ratio, on_exceed)::text as terms from vox.reserved_spend where known_until > now()
+        ) k
+        join (
+          select user_id, row(month, spent_usd::numeric(18,9), limit_usd::numeric(18,9), alert_ratio::numeric(5,4), on_exceed)::text as terms
+          from vox.budget_positions
+        ) p using (user_id)
+        where k.terms <> p.terms
         """;
 
     public static Task<List<string>> RecountAsync(this TestDatabase db) => db.ColumnAsync(RecountText);

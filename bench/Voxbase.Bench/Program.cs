@@ -1,6 +1,9 @@
 using System.Text.Json;
 using Voxbase.Bench;
 
+if (args is [RelayLoad.Argument])
+    return await RelayLoad.RunAsync();
+
 // voxbase bench [NAME …] [--json] [--rounds N] [--write FILE]
 var names = new List<string>();
 var (asJson, rounds, write) = (false, 5, (string?)null);

@@ -12,6 +12,9 @@ internal static class Report
 
     public static void Progress(string name) => AnsiConsole.MarkupLineInterpolated($"[dim]measuring {name} …[/]");
 
+    /// <summary>A part of a long bench that is done. Not among the figures, so not on the standard output.</summary>
+    public static void Step(string text) => Console.Error.WriteLine("  " + text);
+
     public static void Table(string machine, int rounds, IReadOnlyList<Figure> figures)
     {
         var table = new Table().RoundedBorder().AddColumns("bench", "claim", "Voxbase", "baseline", "ratio", "bound", "");

@@ -59,6 +59,9 @@ begin
     execute pg_catalog.format('alter table vox.%I force row level security', parent || '_default');
     execute pg_catalog.format('alter table vox.%I force row level security', child);
     execute pg_catalog.format('alter table vox.%I attach partition vox.%I for values from (%L) to (%L)', parent, child, low, high);
+    if parent = 'turns' then
+      perform vox_private.open_month(('vox.' || pg_catalog.quote_ident(child))::regclass);
+    end if;
     made := made + 1;
   end loop;
   return made;

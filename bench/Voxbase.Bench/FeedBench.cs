@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Diagnostics;
 using Microsoft.Extensions.Logging.Abstractions;
 using Npgsql.Replication;
@@ -12,16 +11,6 @@ internal static class FeedBench
 {
     private const int Decoded = 50_000;
 
-    public static async Task<IReadOnlyList<Figure>> RunAsync(BenchEnvironment environment, int rounds)
-    {
-        var figures = new List<Figure> { await DecodingAsync(environment, rounds) };
-        figures.AddRange(await LatencyAsync(environment, rounds));
-        figures.Add(await IdentitiesAsync(environment, rounds, 500, 5_000));
-        figures.Add(await IdentitiesAsync(environment, rounds, 2_000, 1_500));
-        figures.AddRange(await FanOutAsync(environment));
-        return figures;
-    }
-
     private static Feed NewFeed(BenchEnvironment environment, string server, Action<FeedOptions>? configure = null)
     {
         var options = new VoxbaseOptions { Database = environment.Database.ConnectionString };
@@ -33,7 +22,7 @@ internal static class FeedBench
     private static async Task DropSlotsAsync(BenchEnvironment environment) => await environment.Database.DropSlotsAsync();
 
     // The same rows, written before either reads: one consumer takes every value of them with Npgsql's own reader, the other is the feed's source into its log.
-    private static async Task<Figure> DecodingAsync(BenchEnvironment environment, int rounds)
+    public static async Task<IReadOnlyList<Figure>> DecodingAsync(BenchEnvironment environment, int rounds)
     {
         var db = environment.Database;
         var pairs = new List<(double, double)>();
@@ -104,85 +93,154 @@ internal static class FeedBench
                 pairs.Add((own, bare));
         }
 
-        return Figure.Of("feed", "turns decoded a second", "changes/s", pairs, "a bare pgoutput consumer", 0.7, atLeast: true);
+        return [Figure.Of("feed-decoding", "turns decoded a second", "changes/s", pairs, "a bare pgoutput consumer", 0.7, atLeast: true)];
     }
 
-    private static async Task<IReadOnlyList<Figure>> LatencyAsync(BenchEnvironment environment, int rounds)
+    // From the moment that the database gives the commit to the moment that the client has read the event: the flush to disk is in it, on both sides.
+    public static async Task<IReadOnlyList<Figure>> LatencyAsync(BenchEnvironment environment, int rounds)
     {
-        await using var feed = NewFeed(environment, "latency");
-        await using var subscription = feed.Subscribe(environment.User, new FeedRequest([new FeedEntry("vox", "turns", FeedChanges.Insert)]));
-        await subscription.WaitToReadAsync();
+        const int changes = 2_000;
         var (medians, slowest) = (new List<(double, double)>(), new List<(double, double)>());
-        for (var round = -1; round < rounds; round++)
+        await using (var server = await FeedServer.StartAsync(environment))
         {
-            var conversation = await environment.NewConversationAsync();
-            var committed = new ConcurrentDictionary<Guid, long>();
-            const int changes = 1_500;
-            var reading = Task.Run(async () =>
+            for (var round = -1; round < rounds; round++)
             {
-                var took = new List<double>();
-                await foreach (var each in subscription)
-                {
-                    if (each.Kind != FeedEventKind.Change)
-                        continue;
-                    each.ToJson();
-                    var now = Stopwatch.GetTimestamp();
-                    var id = System.Text.Json.JsonElement.Parse(each.Record.Span).GetProperty("id").GetGuid();
-                    // One may be told before its writer has been answered.
-                    took.Add(committed.TryGetValue(id, out var at) ? Stopwatch.GetElapsedTime(at, now).TotalMilliseconds : 0);
-                    if (took.Count == changes)
-                        return took;
-                }
-
-                return took;
-            });
-            var began = Stopwatch.GetTimestamp();
-            for (var i = 0; i < changes; i++)
-            {
-                while (Stopwatch.GetElapsedTime(began).TotalMilliseconds < i * 2)
-                    await Task.Delay(1);
-                var id = Guid.CreateVersion7();
-                await environment.Database.Conversations.AppendAsync(environment.User, conversation, RawAppends.Turn() with { Id = id });
-                committed[id] = Stopwatch.GetTimestamp();
+                var bare = await BareTimesAsync(environment, round < 0 ? 500 : changes);
+                var own = await StreamTimesAsync(environment, server, round < 0 ? 500 : changes);
+                Report.Progress($"feed-latency, round {round + 1}: p50 {own[own.Count / 2]:F1} ms, p99 {own[own.Count * 99 / 100]:F1} ms; bare {bare[bare.Count / 2]:F1} and {bare[bare.Count * 99 / 100]:F1} ms");
+                if (round < 0)
+                    continue;
+                medians.Add((own[own.Count / 2], bare[bare.Count / 2]));
+                slowest.Add((own[own.Count * 99 / 100], bare[bare.Count * 99 / 100]));
             }
-
-            var times = (await reading).Order().ToList();
-            if (round < 0)
-                continue;
-            medians.Add((times[changes / 2], 5));
-            slowest.Add((times[changes * 99 / 100], 25));
         }
 
-        await DropAsync(feed, environment);
+        await DropSlotsAsync(environment);
         return
         [
-            Figure.Of("feed", "commit to subscriber at 500 changes a second, p50", "ms", medians, "5 ms", 1, atLeast: false),
-            Figure.Of("feed", "commit to subscriber at 500 changes a second, p99", "ms", slowest, "25 ms", 1, atLeast: false),
+            Figure.Limited("feed-latency", "commit to a client of server-sent events at 500 changes a second, p50", "ms", medians, "a bare pgoutput consumer", 5),
+            Figure.Limited("feed-latency", "the same, p99", "ms", slowest, "a bare pgoutput consumer", 25),
         ];
     }
 
-    // Each identity follows all turns and has a conversation of its own, so that each change is asked about for all and shown to one.
-    private static async Task<Figure> IdentitiesAsync(BenchEnvironment environment, int rounds, int identities, int bound)
+    private static async Task<List<double>> BareTimesAsync(BenchEnvironment environment, int changes)
     {
-        var db = environment.Database;
-        await using var feed = NewFeed(environment, $"identities{identities}");
-        var users = new List<(Caller User, Guid Conversation, FeedSubscription Subscription)>();
-        for (var i = 0; i < identities; i++)
+        await using var raw = new LogicalReplicationConnection(environment.Database.ConnectionString);
+        await raw.Open();
+        var slot = await raw.CreatePgOutputReplicationSlot("bench_raw", temporarySlot: true);
+        var conversation = await environment.NewConversationAsync();
+        using var enough = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+        var times = new List<double>();
+        var reading = Task.Run(async () =>
         {
-            var user = await db.NewUserAsync();
-            var conversation = (await db.Conversations.StartAsync(user, new NewConversation { Status = ConversationStatus.Active })).Id;
-            users.Add((user, conversation, feed.Subscribe(user, new FeedRequest([new FeedEntry("vox", "turns", FeedChanges.Insert)]))));
+            var committed = DateTime.MinValue;
+            try
+            {
+                await foreach (var message in raw.StartReplication(slot, new PgOutputReplicationOptions("voxbase_feed", PgOutputProtocolVersion.V1), enough.Token))
+                {
+                    if (message is BeginMessage begin)
+                        committed = begin.TransactionCommitTimestamp;
+                    if (message is not InsertMessage insert || insert.Relation.RelationName != "turns")
+                        continue;
+                    await foreach (var value in insert.NewRow)
+                    {
+                        if (!value.IsDBNull)
+                            await value.Get<string>();
+                    }
+
+                    times.Add((DateTime.UtcNow - committed).TotalMilliseconds);
+                    if (times.Count == changes)
+                        return;
+                }
+            }
+            catch (OperationCanceledException)
+            {
+                // Too slow.
+            }
+        });
+        await WriteEvenlyAsync(environment, conversation, changes);
+        await reading;
+        times.Sort();
+        return times;
+    }
+
+    private static async Task<List<double>> StreamTimesAsync(BenchEnvironment environment, FeedServer server, int changes)
+    {
+        using var http = new HttpClient { Timeout = Timeout.InfiniteTimeSpan };
+        http.DefaultRequestHeaders.Authorization = new("Bearer", server.TokenOf(environment.User));
+        await using var stream = await http.GetStreamAsync($"http://127.0.0.1:{server.Port}/v1/feed?tables=turns&events=insert");
+        using var lines = new StreamReader(stream);
+        while (await lines.ReadLineAsync() is { } line && line != "event: ready")
+        {
         }
 
-        var received = 0;
+        var times = new List<double>();
+        var conversation = await environment.NewConversationAsync();
+        var reading = Task.Run(async () =>
+        {
+            const string name = "\"committed_at\":\"";
+            while (times.Count < changes && await lines.ReadLineAsync() is { } line)
+            {
+                var at = line.IndexOf(name, StringComparison.Ordinal) + name.Length;
+                if (at < name.Length)
+                    continue;
+                var now = DateTime.UtcNow;
+                times.Add((now - DateTime.Parse(line.AsSpan(at, line.IndexOf('"', at) - at), null, System.Globalization.DateTimeStyles.AdjustToUniversal)).TotalMilliseconds);
+            }
+        });
+        await WriteEvenlyAsync(environment, conversation, changes);
+        await reading.WaitAsync(TimeSpan.FromSeconds(60));
+        times.Sort();
+        return times;
+    }
+
+    // 500 a second, whether the one before is committed or not.
+    private static async Task WriteEvenlyAsync(BenchEnvironment environment, Guid conversation, int changes)
+    {
+        var began = Stopwatch.GetTimestamp();
+        var writing = new List<Task>();
+        for (var i = 0; i < changes; i++)
+        {
+            while (Stopwatch.GetElapsedTime(began).TotalMilliseconds < i * 2)
+                await Task.Delay(1);
+            writing.Add(environment.Database.Conversations.AppendAsync(environment.User, conversation, RawAppends.Turn()));
+        }
+
+        await Task.WhenAll(writing);
+    }
+
+    public static Task<IReadOnlyList<Figure>> FewIdentitiesAsync(BenchEnvironment environment, int rounds) => IdentitiesAsync(environment, rounds, 500, 5_000);
+
+    public static Task<IReadOnlyList<Figure>> ManyIdentitiesAsync(BenchEnvironment environment, int rounds) => IdentitiesAsync(environment, rounds, 2_000, 1_500);
+
+    // Each identity follows all turns and has a conversation of its own, so that each change is asked about for all and shown to one.
+    private static async Task<IReadOnlyList<Figure>> IdentitiesAsync(BenchEnvironment environment, int rounds, int identities, int limit)
+    {
+        var (db, name) = (environment.Database, $"feed-{identities}-identities");
+        await using var feed = NewFeed(environment, $"identities{identities}");
+        var users = new (Caller User, Guid Conversation, FeedSubscription Subscription)[identities];
+        await Parallel.ForAsync(0, identities, new ParallelOptions { MaxDegreeOfParallelism = 16 }, async (i, cancel) =>
+        {
+            var user = await db.NewUserAsync();
+            var conversation = (await db.Conversations.StartAsync(user, new NewConversation { Status = ConversationStatus.Active }, cancel)).Id;
+            users[i] = (user, conversation, feed.Subscribe(user, new FeedRequest([new FeedEntry("vox", "turns", FeedChanges.Insert)])));
+        });
+        Report.Progress($"{name}: users are there");
+        var (received, ready) = (0, 0);
         var readers = users.Select(user => Task.Run(async () =>
         {
             await foreach (var each in user.Subscription)
             {
                 if (each.Kind == FeedEventKind.Change)
                     Interlocked.Increment(ref received);
+                else if (each.Kind == FeedEventKind.Ready)
+                    Interlocked.Increment(ref ready);
             }
         })).ToList();
+        while (Volatile.Read(ref ready) < identities)
+            await Task.Delay(1);
+        Report.Progress($"{name}: all follow");
+        await environment.ExecuteAsync(RawQuestion);
         var rates = new List<(double, double)>();
         for (var round = -1; round < rounds; round++)
         {
@@ -195,78 +253,200 @@ internal static class FeedBench
                 await db.Conversations.AppendAsync(user.User, user.Conversation, turns, cancel);
                 Interlocked.Add(ref expected, turns.Count);
             });
-            while (received - before < expected)
+            var written = clock.Elapsed;
+            while (Volatile.Read(ref received) - before < expected)
                 await Task.Delay(1);
+            var rate = expected / clock.Elapsed.TotalSeconds;
+            // The newest rows, in statements of 500, asked about for everybody.
+            clock.Restart();
+            await using var command = environment.Raw.CreateCommand("select public.bench_ask($1, 500, 2)");
+            command.CommandTimeout = 0;
+            command.Parameters.Add(new Npgsql.NpgsqlParameter<string[]> { TypedValue = [.. users.Select(user => user.User.Claims)] });
+            var seen = (long)(await command.ExecuteScalarAsync())!;
+            var raw = 1_000 / clock.Elapsed.TotalSeconds;
+            Report.Progress($"{name}, round {round + 1}: {rate:N0} changes/s (written in {written.TotalSeconds:F1} s); asked plainly {raw:N0}/s, {seen} seen");
             if (round >= 0)
-                rates.Add((expected / clock.Elapsed.TotalSeconds, bound));
+                rates.Add((rate, raw));
         }
 
         foreach (var (_, _, subscription) in users)
             await subscription.DisposeAsync();
         await Task.WhenAll(readers);
-        await DropAsync(feed, environment);
-        return Figure.Of("feed", $"changes to {identities:N0} identities, policies asked, writing included", "changes/s", rates, $"{bound:N0}", 1, atLeast: true);
-    }
-
-    private static async Task<IReadOnlyList<Figure>> FanOutAsync(BenchEnvironment environment)
-    {
-        const int subscribers = 5_000;
-        await using var feed = NewFeed(environment, "fanout");
-        await using (var first = feed.Subscribe(environment.User, new FeedRequest([new FeedEntry("vox", "turns")])))
-            await first.WaitToReadAsync();
-        var before = GC.GetTotalMemory(forceFullCollection: true);
-        var arrived = new CountdownEvent(subscribers);
-        var subscriptions = new List<FeedSubscription>();
-        var readers = new List<Task>();
-        for (var i = 0; i < subscribers; i++)
-        {
-            var subscription = feed.Subscribe(environment.User, new FeedRequest([new FeedEntry("vox", "turns", FeedChanges.Insert)]));
-            subscriptions.Add(subscription);
-            readers.Add(Task.Run(async () =>
-            {
-                await foreach (var each in subscription)
-                {
-                    if (each.Kind is FeedEventKind.Change or FeedEventKind.Ready)
-                        arrived.Signal();
-                }
-            }));
-        }
-
-        await Task.Run(arrived.Wait);
-        var memory = (GC.GetTotalMemory(forceFullCollection: true) - before) / 1024.0 / subscribers;
-        var process = Process.GetCurrentProcess();
-        var busy = process.TotalProcessorTime;
-        var idle = Stopwatch.StartNew();
-        await Task.Delay(TimeSpan.FromSeconds(10));
-        process.Refresh();
-        var share = (process.TotalProcessorTime - busy).TotalSeconds / idle.Elapsed.TotalSeconds * 100;
-        var conversation = await environment.NewConversationAsync();
-        var times = new List<double>();
-        for (var i = 0; i < 100; i++)
-        {
-            arrived.Reset();
-            await environment.Database.Conversations.AppendAsync(environment.User, conversation, RawAppends.Turn());
-            var clock = Stopwatch.StartNew();
-            await Task.Run(arrived.Wait);
-            times.Add(clock.Elapsed.TotalMilliseconds);
-        }
-
-        foreach (var subscription in subscriptions)
-            await subscription.DisposeAsync();
-        await Task.WhenAll(readers);
-        await DropAsync(feed, environment);
-        times.Sort();
+        await feed.DisposeAsync();
+        await DropSlotsAsync(environment);
         return
         [
-            Figure.Of("feed", "one change to 5,000 idle subscribers, p99", "ms", [(times[98], 50)], "50 ms", 1, atLeast: false),
-            Figure.Of("feed", "memory of an idle subscriber, without its connection", "KB", [(memory, 30)], "30 KB", 1, atLeast: false),
-            Figure.Of("feed", "processor while 5,000 subscribers are idle", "% of a core", [(share, 1)], "1 %", 1, atLeast: false),
+            Figure.Limited(
+                name, $"changes a second to {identities:N0} identities, policies asked, writing them included", "changes/s", rates,
+                "the policies asked in a plain loop over the identities, 500 changes at once, nothing written", limit, atLeast: true),
         ];
     }
 
-    private static async Task DropAsync(Feed feed, BenchEnvironment environment)
+    // Identity by identity: role and claims, and which of the rows it sees. The number of rows seen comes back.
+    private const string RawQuestion =
+        """
+        create or replace function public.bench_ask(claims text[], batch int, times int) returns bigint language plpgsql as $$
+        declare
+          conversations uuid[]; ids uuid[]; seen bigint := 0; more bigint; claim text;
+        begin
+          for i in 0 .. times - 1 loop
+            perform set_config('role', 'none', true);
+            select array_agg(t.conversation_id), array_agg(t.id) into conversations, ids
+            from (select t.conversation_id, t.id from vox.turns t order by t.id desc limit batch offset i * batch) t;
+            foreach claim in array claims loop
+              perform set_config('role', 'authenticated', true), set_config('request.jwt.claims', claim, true);
+              select count(*) into more from unnest(conversations, ids) r(c, i) join vox.turns t on t.conversation_id = r.c and t.id = r.i;
+              seen := seen + more;
+            end loop;
+          end loop;
+          perform set_config('role', 'none', true);
+          return seen;
+        end
+        $$;
+        """;
+
+    /// <summary>Thousands of clients that follow the same: one change to all of them, and what they cost while nothing happens.</summary>
+    public static async Task<IReadOnlyList<Figure>> IdleAsync(BenchEnvironment environment, int rounds)
     {
+        const int subscribers = 5_000;
+        var (last, memory, share) = (new List<(double, double)>(), new List<(double, double)>(), new List<(double, double)>());
+        for (var round = 0; round < rounds; round++)
+        {
+            Idle bare, own;
+            await using (var server = await FeedServer.StartBareAsync())
+            {
+                using var http = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{server.Port}") };
+                bare = await IdleAsync(environment, server, subscribers, TimeSpan.FromSeconds(3), begin: async begin =>
+                {
+                    begin();
+                    using var content = new StringContent($"event: change\ndata: {new string('x', 900)}\n\n");
+                    (await http.PostAsync(new Uri("/tell", UriKind.Relative), content)).EnsureSuccessStatusCode();
+                });
+            }
+
+            var conversation = await environment.NewConversationAsync();
+            await using (var server = await FeedServer.StartAsync(environment))
+            {
+                // As long as it takes all streams to beat once.
+                own = await IdleAsync(environment, server, subscribers, TimeSpan.FromSeconds(30), begin: async begin =>
+                {
+                    await environment.Database.Conversations.AppendAsync(environment.User, conversation, RawAppends.Turn());
+                    begin();
+                });
+            }
+
+            await DropSlotsAsync(environment);
+            Report.Progress($"feed-idle, round {round + 1}: {own}; bare: {bare}");
+            last.Add((own.Last, bare.Last));
+            memory.Add((own.Kilobytes, bare.Kilobytes));
+            share.Add((own.Share, bare.Share));
+        }
+
+        return
+        [
+            Figure.Of("feed-idle", "one change to 5,000 idle clients of server-sent events, until the last has it, p99 of changes", "ms", last, "a bare stream of the same web server", 1.5, atLeast: false),
+            Figure.Limited("feed-idle", "resident memory of an idle client, its connection included", "KB", memory, "a bare stream of the same web server", 30),
+            Figure.Limited("feed-idle", "processor of the server while 5,000 clients are idle", "% of a core", share, "a bare stream, which does not even beat", 1),
+        ];
+    }
+
+    /// <summary>Without connections: thousands of readers wait, on subscriptions and on plain channels.</summary>
+    public static async Task<IReadOnlyList<Figure>> FanOutAsync(BenchEnvironment environment, int rounds)
+    {
+        var times = new List<(double, double)>();
+        for (var round = 0; round < rounds; round++)
+            times.Add(await NearAsync(environment, 5_000));
+        return [Figure.Limited("feed-fan-out", "one change to 5,000 idle subscribers, until the last has it, p99 of changes", "ms", times, "a channel of .NET for each", 50)];
+    }
+
+    private static async Task<(double, double)> NearAsync(BenchEnvironment environment, int subscribers)
+    {
+        const int changes = 100;
+        await using var feed = NewFeed(environment, "near");
+        using var arrived = new CountdownEvent(subscribers);
+        var subscriptions = Enumerable.Range(0, subscribers)
+            .Select(_ => feed.Subscribe(environment.User, new FeedRequest([new FeedEntry("vox", "turns", FeedChanges.Insert)]))).ToList();
+        var channels = Enumerable.Range(0, subscribers).Select(_ => System.Threading.Channels.Channel.CreateBounded<object>(4_096)).ToList();
+        var readers = subscriptions.Select(subscription => Task.Run(async () =>
+        {
+            await foreach (var each in subscription)
+            {
+                if (each.Kind is FeedEventKind.Change or FeedEventKind.Ready)
+                    arrived.Signal();
+            }
+        })).ToList();
+        await Task.Run(arrived.Wait);
+        readers.AddRange(channels.Select(channel => Task.Run(async () =>
+        {
+            await foreach (var _ in channel.Reader.ReadAllAsync())
+                arrived.Signal();
+        })));
+        var conversation = await environment.NewConversationAsync();
+        var own = await TimesAsync(() => environment.Database.Conversations.AppendAsync(environment.User, conversation, RawAppends.Turn()));
+        var bare = await TimesAsync(() =>
+        {
+            foreach (var channel in channels)
+                channel.Writer.TryWrite(channel);
+            return Task.CompletedTask;
+        });
+        foreach (var subscription in subscriptions)
+            await subscription.DisposeAsync();
+        channels.ForEach(channel => channel.Writer.Complete());
+        await Task.WhenAll(readers);
         await feed.DisposeAsync();
         await DropSlotsAsync(environment);
+        return (own, bare);
+
+        // From before the append: its commit is in it.
+        async Task<double> TimesAsync(Func<Task> tell)
+        {
+            var times = new List<double>();
+            for (var i = -10; i < changes; i++)
+            {
+                arrived.Reset();
+                var clock = Stopwatch.StartNew();
+                await tell();
+                await Task.Run(arrived.Wait);
+                if (i >= 0)
+                    times.Add(clock.Elapsed.TotalMilliseconds);
+            }
+
+            times.Sort();
+            return times[(changes * 99 / 100) - 1];
+        }
+    }
+
+    private sealed record Idle(double Last, double Kilobytes, double Share)
+    {
+        public override string ToString() => $"last {Last:F1} ms, {Kilobytes:F1} KB, {Share:F2} %";
+    }
+
+    private static async Task<Idle> IdleAsync(BenchEnvironment environment, FeedServer server, int subscribers, TimeSpan idle, Func<Action, Task> begin)
+    {
+        const int changes = 50;
+        var token = server.TokenOf(environment.User);
+        // What is made once is made before.
+        using (var first = await FeedClients.ConnectAsync(50, server, token))
+            await first.TimesAsync(() => begin(first.Begin));
+        await Task.Delay(TimeSpan.FromSeconds(1));
+        var before = server.Memory;
+        using var clients = await FeedClients.ConnectAsync(subscribers, server, token);
+        await Task.Delay(TimeSpan.FromSeconds(1));
+        var busy = server.Busy;
+        var clock = Stopwatch.StartNew();
+        await Task.Delay(idle);
+        var share = (server.Busy - busy).TotalSeconds / clock.Elapsed.TotalSeconds * 100;
+        var memory = (server.Memory - before) / 1024.0 / subscribers;
+        var last = new List<double>();
+        for (var i = -10; i < changes; i++)
+        {
+            var times = await clients.TimesAsync(() => begin(clients.Begin));
+            if (i < 0)
+                continue;
+            last.Add(times.Max());
+        }
+
+        last.Sort();
+        return new Idle(last[(last.Count * 99 / 100) - 1], memory, share);
     }
 }

@@ -9,12 +9,13 @@ namespace Voxbase.Bench;
 /// <param name="BaselineName">What the baseline is.</param>
 /// <param name="Ratio">Median over the rounds of that round's Voxbase ÷ baseline.</param>
 /// <param name="Bound">What the ratio must reach or not pass; null for a figure without a claim.</param>
-/// <param name="AtLeast">Whether the bound is a lower one.</param>
+/// <param name="AtLeast">Whether bound and limit are lower ones.</param>
+/// <param name="Limit">What Voxbase's own value must reach or not pass, where the claim is not about the ratio.</param>
 public sealed record Figure(
-    string Bench, string Claim, string Unit, double Voxbase, double Baseline, string BaselineName, double Ratio, double? Bound, bool AtLeast)
+    string Bench, string Claim, string Unit, double Voxbase, double Baseline, string BaselineName, double Ratio, double? Bound, bool AtLeast, double? Limit = null)
 {
-    /// <summary>Whether the bound holds.</summary>
-    public bool IsMet => Bound is not { } bound || (AtLeast ? Ratio >= bound : Ratio <= bound);
+    /// <summary>Whether bound and limit hold.</summary>
+    public bool IsMet => Holds(Ratio, Bound) && Holds(Voxbase, Limit);
 
     /// <summary>A figure of rounds measured in turns.</summary>
     public static Figure Of(
@@ -22,6 +23,13 @@ public sealed record Figure(
         new(
             bench, claim, unit, Median(rounds.Select(r => r.Voxbase)), Median(rounds.Select(r => r.Baseline)), baselineName,
             Median(rounds.Select(r => r.Voxbase / r.Baseline)), bound, atLeast);
+
+    /// <summary>A figure with a limit of its own, beside what the raw baseline does.</summary>
+    public static Figure Limited(
+        string bench, string claim, string unit, IReadOnlyList<(double Voxbase, double Baseline)> rounds, string baselineName, double limit, bool atLeast = false) =>
+        Of(bench, claim, unit, rounds, baselineName, bound: null, atLeast) with { Limit = limit };
+
+    private bool Holds(double value, double? bound) => bound is not { } given || (AtLeast ? value >= given : value <= given);
 
     /// <summary>The middle value.</summary>
     public static double Median(IEnumerable<double> values)

@@ -4,6 +4,12 @@ using Voxbase.Bench;
 if (args is [RelayLoad.Argument])
     return await RelayLoad.RunAsync();
 
+if (args is [BareStreams.Argument])
+{
+    await BareStreams.RunAsync();
+    return 0;
+}
+
 // voxbase bench [NAME …] [--json] [--rounds N] [--write FILE]
 var names = new List<string>();
 var (asJson, rounds, write) = (false, 5, (string?)null);
@@ -27,8 +33,7 @@ await using var environment = await BenchEnvironment.StartAsync();
 var figures = new List<Figure>();
 foreach (var bench in chosen)
 {
-    if (!asJson)
-        Report.Progress(bench.Name);
+    Report.Progress($"measuring {bench.Name} …");
     figures.AddRange(await bench.RunAsync(environment, rounds));
 }
 

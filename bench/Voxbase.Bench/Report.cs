@@ -10,7 +10,8 @@ internal static class Report
 {
     public static JsonSerializerOptions Json { get; } = new() { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower, WriteIndented = true };
 
-    public static void Progress(string name) => AnsiConsole.MarkupLineInterpolated($"[dim]measuring {name} …[/]");
+    /// <summary>What is under way; beside the figures, which alone go to the output.</summary>
+    public static void Progress(string what) => Console.Error.WriteLine(what);
 
     /// <summary>A part of a long bench that is done. Not among the figures, so not on the standard output.</summary>
     public static void Step(string text) => Console.Error.WriteLine("  " + text);
@@ -23,7 +24,7 @@ internal static class Report
             table.AddRow(
                 f.Bench, Markup.Escape(f.Claim), $"{Number(f.Voxbase)} {Markup.Escape(f.Unit)}",
                 $"{Number(f.Baseline)} [dim]{Markup.Escape(f.BaselineName)}[/]", $"{f.Ratio:F2}", Bound(f),
-                f.Bound is null ? "" : f.IsMet ? "[green]met[/]" : "[red]missed[/]");
+                f.Bound is null && f.Limit is null ? "" : f.IsMet ? "[green]met[/]" : "[red]missed[/]");
         }
 
         AnsiConsole.Write(table);
@@ -42,7 +43,7 @@ internal static class Report
         {
             text.AppendLine(
                 CultureInfo.InvariantCulture,
-                $"| {f.Bench} | {f.Claim} | {Number(f.Voxbase)} {f.Unit} | {Number(f.Baseline)} ({f.BaselineName}) | {f.Ratio:F2} | {Bound(f)} | {(f.Bound is null ? "" : f.IsMet ? "met" : "**missed**")} |");
+                $"| {f.Bench} | {f.Claim} | {Number(f.Voxbase)} {f.Unit} | {Number(f.Baseline)} ({f.BaselineName}) | {f.Ratio:F2} | {Bound(f)} | {(f.Bound is null && f.Limit is null ? "" : f.IsMet ? "met" : "**missed**")} |");
         }
 
         text.AppendLine().AppendLine("## What is measured").AppendLine();
@@ -51,7 +52,12 @@ internal static class Report
         return text.ToString();
     }
 
-    private static string Bound(Figure f) => f.Bound is { } bound ? $"{(f.AtLeast ? "≥" : "≤")} {bound.ToString("0.##", CultureInfo.InvariantCulture)}" : "";
+    private static string Bound(Figure f)
+    {
+        var sign = f.AtLeast ? "≥" : "≤";
+        return f.Bound is { } bound ? $"{sign} {bound.ToString("0.##", CultureInfo.InvariantCulture)}"
+            : f.Limit is { } limit ? $"{sign} {limit.ToString("#,0.##", CultureInfo.InvariantCulture)} {f.Unit}" : "";
+    }
 
     private static string Number(double value) => value.ToString(value >= 100 ? "N0" : "N1", CultureInfo.InvariantCulture);
 }

@@ -47,7 +47,11 @@ public static class VoxbaseEndpoints
         new ChannelEndpoints(
             new ChannelParts(
                 services.GetRequiredService<Channels>(), services.GetRequiredService<ChannelAccess>(), services.GetRequiredService<ChannelMessages>(),
-                services.GetRequiredService<DatabaseBroadcasts>(), new ChannelTokens(services.GetRequiredService<Tokens>(), services.GetRequiredService<TimeProvider>()),
+                services.GetRequiredService<DatabaseBroadcasts>(), services.GetRequiredService<ChannelPeers>(),
+                new ChannelWatch(
+                    services.GetRequiredService<Feed>(), services.GetRequiredService<ChannelAccess>(), services.GetRequiredService<TimeProvider>(),
+                    services.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping),
+                new ChannelTokens(services.GetRequiredService<Tokens>(), services.GetRequiredService<TimeProvider>()),
                 services.GetRequiredService<Feed>(), options.Channels, services.GetRequiredService<TimeProvider>(), logger),
             services.GetRequiredService<IHostApplicationLifetime>()).Map(routes);
         new SidebandEndpoints(services.GetRequiredService<IncomingCalls>(), services.GetRequiredService<Sidebands>()).Map(routes);

@@ -73,6 +73,7 @@ public static class VoxbaseServices
         services.AddSingleton<LiveCalls>();
         services.AddSingleton<ChannelMessages>();
         services.AddSingleton<DatabaseBroadcasts>();
+        services.AddSingleton<ChannelPeers>();
         services.AddHostedService<MigrationAtStart>();
         services.AddHostedService<PartitionsJob>();
         // Before usage is folded: what a crash left behind is seen while it is still marked.

@@ -41,7 +41,11 @@ public sealed class FeedKillTests : KillTests
             {
                 // Between two deaths something comes to everybody.
                 var seen = clients.Select(client => client.Count).ToList();
-                await EventuallyAsync(() => clients.Index().All(client => client.Item.Count > seen[client.Index] + 5), "A client was not told of anything any more.");
+                await EventuallyAsync(
+                    () => writing.Exists(each => each.IsFaulted) || clients.Index().All(client => client.Item.Count > seen[client.Index] + 5),
+                    () => $"After {kill} kills a client was not told of anything any more: {string.Join(", ", clients.Index().Select(client => $"{client.Item.Count - seen[client.Index]} {client.Item.Said}"))} (seed {seed}).");
+                foreach (var each in writing.Where(each => each.IsFaulted))
+                    await each;
                 await Task.Delay(random.Next(50), Cancel);
                 if (random.Next(2) == 0)
                 {
@@ -115,13 +119,16 @@ public sealed class FeedKillTests : KillTests
         return JsonSerializer.Deserialize<List<string>>(texts)!;
     }
 
-    private static async Task EventuallyAsync(Func<bool> condition, string otherwise)
+    private static Task EventuallyAsync(Func<bool> condition, string otherwise) => EventuallyAsync(condition, () => otherwise);
+
+    private static async Task EventuallyAsync(Func<bool> condition, Func<string> otherwise)
     {
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
         patience.CancelAfter(TimeSpan.FromSeconds(120));
         while (!condition())
         {
-            patience.IsCancellationRequested.ShouldBeFalse(otherwise);
+            if (patience.IsCancellationRequested)
+                throw new TimeoutException(otherwise());
             await Task.Delay(20, Cancel);
         }
     }
@@ -134,6 +141,9 @@ public sealed class FeedKillTests : KillTests
         public Guid Conversation => conversation;
 
         public volatile string? Last;
+
+        /// <summary>How its connection stands, for who has to find out why nothing comes.</summary>
+        public volatile string Said = "";
 
         public List<string> Faults { get; } = [];
 
@@ -169,12 +179,14 @@ public sealed class FeedKillTests : KillTests
                     if (Last is { } last)
                         request.Headers.Add("Last-Event-ID", last);
                     using var response = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, over);
+                    Said = response.StatusCode.ToString();
                     if (response.IsSuccessStatusCode)
                         await ReadAsync(response, over);
+                    Said += ", ended";
                 }
                 catch (Exception e) when (e is HttpRequestException or IOException || (e is OperationCanceledException && over.IsCancellationRequested))
                 {
-                    // Cut off.
+                    Said = e.GetType().Name;
                 }
 
                 await Task.Delay(50, CancellationToken.None);
@@ -208,8 +220,12 @@ public sealed class FeedKillTests : KillTests
 
         private void Take(JsonElement message)
         {
-            switch (message.GetProperty("type").GetString())
+            Said = message.GetProperty("type").GetString()!;
+            switch (Said)
             {
+                case "error":
+                    Said = message.ToString();
+                    break;
                 case "change":
                     lock (texts)
                         texts.Add(message.GetProperty("record").GetProperty("raw_text").GetString()!);

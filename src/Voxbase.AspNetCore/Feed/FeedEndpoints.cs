@@ -17,7 +17,7 @@ internal sealed class FeedEndpoints(Feed feed, LiveConversations live, VoxbaseOp
     private const int SnapshotTurns = 100;
 
     // Shorter than the minute after which proxies close what is silent.
-    private static readonly TimeSpan BeatEvery = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan BeatEvery = TimeSpan.FromSeconds(30);
 
     public void Map(VoxbaseRoutes routes)
     {
@@ -149,9 +149,10 @@ internal sealed class FeedEndpoints(Feed feed, LiveConversations live, VoxbaseOp
         try
         {
             await stream.FlushAsync(cancellationToken);
+            await using var timer = time.CreateTimer(static state => ((FeedSubscription)state!).Wake(), subscription, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+            var isQuiet = true;
             while (error is null)
             {
-                using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
                 var left = expiry - time.GetUtcNow();
                 if (left <= TimeSpan.Zero)
                 {
@@ -160,21 +161,15 @@ internal sealed class FeedEndpoints(Feed feed, LiveConversations live, VoxbaseOp
                     break;
                 }
 
-                patience.CancelAfter(left < BeatEvery ? left : BeatEvery);
-                try
-                {
-                    if (!await subscription.WaitToReadAsync(patience.Token))
-                        break;
-                }
-                catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
-                {
-                    if (time.GetUtcNow() < expiry)
-                        await stream.BeatAsync(cancellationToken);
-                    continue;
-                }
-
+                // A timer may be a little early: not before the second is over.
+                if (isQuiet)
+                    timer.Change(left < BeatEvery ? left + TimeSpan.FromMilliseconds(1) : BeatEvery, Timeout.InfiniteTimeSpan);
+                if (!await subscription.WaitToReadAsync(cancellationToken))
+                    break;
+                isQuiet = true;
                 for (var i = 0; i < 256 && subscription.TryRead(out var next); i++)
                 {
+                    isQuiet = false;
                     if (taken is not null && next.Kind == FeedEventKind.Change && taken.Holds(next))
                         continue;
                     Write(stream, next, isPlaced: snapshot is null || taken is not null || subscription.Request.After is not null);
@@ -184,7 +179,10 @@ internal sealed class FeedEndpoints(Feed feed, LiveConversations live, VoxbaseOp
                         error = code;
                 }
 
-                await stream.FlushAsync(cancellationToken);
+                if (!isQuiet)
+                    await stream.FlushAsync(cancellationToken);
+                else if (time.GetUtcNow() < expiry)
+                    await stream.BeatAsync(cancellationToken);
             }
 
             await stream.FlushAsync(cancellationToken);

@@ -57,6 +57,7 @@ internal sealed class ChannelEndpoints(ChannelParts parts, IHostApplicationLifet
     {
         if (await AuthenticateAsync(context, CredentialOf(context.Request)) is not { } session || await ReadAsync(context) is not { } body)
             return;
+        parts.Peers.Start();
         JsonElement messages = default;
         if (PhoenixFrames.IsJson(body) && JsonElement.Parse(body) is { ValueKind: JsonValueKind.Object } root)
             messages = JoinRequest.Part(root, "messages");
@@ -102,6 +103,7 @@ internal sealed class ChannelEndpoints(ChannelParts parts, IHostApplicationLifet
     {
         if (await AuthenticateAsync(context, CredentialOf(context.Request)) is not { } session || await ReadAsync(context) is not { } body)
             return;
+        parts.Peers.Start();
         var isBinary = context.Request.ContentType?.StartsWith("application/octet-stream", StringComparison.OrdinalIgnoreCase) == true;
         var (topicName, name) = PathOf(context);
         var topic = new ChannelTopic(topicName, context.Request.Query["private"] == "true");

@@ -43,6 +43,14 @@ internal sealed class PhoenixChannel
 
     public string WireTopic => joining.Topic;
 
+    public string Topic => topic;
+
+    /// <summary>Whose it is at present.</summary>
+    public Guid? UserId => session.Caller.UserId;
+
+    /// <summary>Has the policies asked again.</summary>
+    public void Recheck() => inbox.Writer.TryWrite(new Work(WorkKind.Recheck, null));
+
     public string? JoinRef => joining.JoinRef ?? joining.Ref;
 
     /// <summary>Done when nothing of it is left.</summary>
@@ -108,6 +116,7 @@ internal sealed class PhoenixChannel
             inbox.Writer.TryComplete();
             member?.Leave();
             recheck?.Dispose();
+            Parts.Watch.Remove(this);
             if (changes is not null)
                 await changes.DisposeAsync();
             socket.Remove(this);
@@ -141,6 +150,7 @@ internal sealed class PhoenixChannel
             return Refuse("UnableToReplayMessages: Replay params are not valid");
 
         Parts.Broadcasts.Start();
+        Parts.Peers.Start();
         var missed = new List<Broadcast>();
         if (request.Replay is { } replay)
         {
@@ -165,6 +175,8 @@ internal sealed class PhoenixChannel
         changes?.Announce();
         if (request.WantsReplicationReady)
             _ = AnnounceReplicationAsync(cancellationToken);
+        if (request.IsPrivate)
+            Parts.Watch.Add(this);
         Schedule();
         return true;
     }
@@ -343,7 +355,7 @@ internal sealed class PhoenixChannel
         // A timer may be a little early: not before the second is over.
         due = due > TimeSpan.Zero ? due + TimeSpan.FromMilliseconds(1) : TimeSpan.Zero;
         recheck ??= Parts.Time.CreateTimer(
-            static state => ((PhoenixChannel)state!).inbox.Writer.TryWrite(new Work(WorkKind.Recheck, null)), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+            static state => ((PhoenixChannel)state!).Recheck(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         recheck.Change(due, Timeout.InfiniteTimeSpan);
     }
 

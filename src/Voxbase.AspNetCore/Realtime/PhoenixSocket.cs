@@ -302,4 +302,4 @@ internal sealed class PhoenixSocket
 /// <summary>What every channel works with.</summary>
 internal sealed record ChannelParts(
     Voxbase.Realtime.Channels Channels, Voxbase.Realtime.ChannelAccess Access, Voxbase.Realtime.ChannelMessages Messages, Voxbase.Realtime.DatabaseBroadcasts Broadcasts,
-    ChannelTokens Tokens, Feed Feed, ChannelsOptions Options, TimeProvider Time, ILogger Logger);
+    Voxbase.Realtime.ChannelPeers Peers, ChannelWatch Watch, ChannelTokens Tokens, Feed Feed, ChannelsOptions Options, TimeProvider Time, ILogger Logger);

@@ -82,6 +82,19 @@ public sealed class Feed : IAsyncDisposable
           where s.database = current_database() and starts_with(s.slot_name::text, 'voxbase_') and right(s.slot_name::text, length($1::text)) = $1::text)
         """;
 
+    /// <summary>Told what the servers of the database tell each other through its log.</summary>
+    internal Action<ReadOnlyMemory<byte>>? Heard
+    {
+        set => source.Heard = value;
+    }
+
+    /// <summary>Waits until the log is followed; false when the feed is off.</summary>
+    internal async Task<bool> IsLiveAsync(CancellationToken cancellationToken)
+    {
+        await Task.WhenAny(begun.Task, turnedOff.Task).WaitAsync(cancellationToken);
+        return begun.Task.IsCompleted;
+    }
+
     /// <summary>Begins to follow the log, if it does not yet.</summary>
     internal void Start()
     {
@@ -148,21 +161,20 @@ public sealed class Feed : IAsyncDisposable
     {
         if (subscription.Request.Entries.All(entry => entry.Table == "*"))
             return;
-        var published = (await authorizer.PublishedAsync(subscription.Caller.Role, cancellationToken)).GroupBy(column => (column.Schema, column.Table))
-            .ToDictionary(table => table.Key, table => table.ToDictionary(column => column.Column, StringComparer.Ordinal));
+        var published = await authorizer.PublishedAsync(subscription.Caller.Role, cancellationToken);
         foreach (var entry in subscription.Request.Entries.Where(entry => entry.Table != "*"))
         {
-            var tables = published.Where(table => table.Key.Table == entry.Table && (entry.Schema == "*" || table.Key.Schema == entry.Schema)).ToList();
+            var tables = published.Of(entry.Schema, entry.Table);
             if (tables.Count == 0)
                 throw FeedErrors.RequestInvalid.With($"The feed does not publish {entry.Schema}.{entry.Table}.");
             foreach (var filter in entry.Filters ?? [])
             {
-                if (tables.Select(table => table.Value.GetValueOrDefault(filter.Column)).FirstOrDefault(column => column is { IsReadable: true }) is not { } compared)
+                if (tables.Select(table => table.GetValueOrDefault(filter.Column)).FirstOrDefault(column => column is { IsReadable: true }) is not { } compared)
                     throw FeedErrors.RequestInvalid.With($"{entry.Schema}.{entry.Table} has no column '{filter.Column}' that changes tell this subscriber of.");
                 FilterTest.Make(filter, 0, compared.Type);
             }
 
-            if (entry.Columns?.FirstOrDefault(column => !tables.Any(table => table.Value.ContainsKey(column))) is { } unknown)
+            if (entry.Columns?.FirstOrDefault(column => !tables.Any(table => table.ContainsKey(column))) is { } unknown)
                 throw FeedErrors.RequestInvalid.With($"{entry.Schema}.{entry.Table} has no column '{unknown}'.");
         }
     }

@@ -14,6 +14,18 @@ namespace Voxbase;
 /// <param name="IsReadable">Whether changes tell the role that asked of it: it may select it, and the log has it, which generated columns are not in.</param>
 internal sealed record PublishedColumn(string Schema, string Table, string Column, string Type, bool IsReadable);
 
+/// <summary>What is published.</summary>
+internal sealed class PublishedTables(List<PublishedColumn> columns)
+{
+    private readonly ILookup<string, (string Schema, Dictionary<string, PublishedColumn> Columns)> tables = columns
+        .GroupBy(column => (column.Schema, column.Table))
+        .ToLookup(table => table.Key.Table, table => (table.Key.Schema, table.ToDictionary(column => column.Column, StringComparer.Ordinal)));
+
+    /// <summary>The columns of each published table of that name, by name; of any schema for <c>*</c>.</summary>
+    public List<Dictionary<string, PublishedColumn>> Of(string schema, string table) =>
+        [.. tables[table].Where(one => schema == "*" || one.Schema == schema).Select(one => one.Columns)];
+}
+
 /// <summary>An identity as policies see it.</summary>
 internal sealed record AskedIdentity(string Role, string Claims, string Key);
 
@@ -25,7 +37,23 @@ internal sealed record AskedIdentity(string Role, string Claims, string Key);
 internal sealed record AskedRows(long[] Transactions, string[][] Keys, string?[][] Policy, int[] Groups)
 {
     public const string Unknown = "\u0001";
+
+    /// <summary>Whether all that policies name is known of every row.</summary>
+    public bool IsWhole { get; } = !Policy.Any(column => column.Contains(Unknown));
+
+    /// <summary>One of those of the rows (by number, from 1) that are there, of each group.</summary>
+    public AskedRows Chosen(IEnumerable<int> live)
+    {
+        var chosen = live.DistinctBy(row => Groups[row - 1]).Select(row => row - 1).ToArray();
+        T[] Of<T>(T[] column) => [.. chosen.Select(row => column[row])];
+        return new AskedRows(Transactions, [.. Keys.Select(Of)], [.. Policy.Select(Of)], Of(Groups));
+    }
 }
+
+/// <summary>Policies as an expression over columns' values.</summary>
+/// <param name="Expression">In SQL, for whatever row source has the table's name.</param>
+/// <param name="Types">Of the columns that policies name, in SQL.</param>
+internal sealed record PolicyCondition(string Expression, string[] Types);
 
 /// <summary>What was answered.</summary>
 internal enum AskOutcome
@@ -72,7 +100,7 @@ internal sealed class FeedAsker(NpgsqlConnection connection) : IAsyncDisposable
             where i.indrelid = c.oid and i.indisprimary
             order by k.place),
           array(
-            select format_type(a.atttypid, null)
+            select format_type(a.atttypid, a.atttypmod)
             from pg_catalog.pg_index i cross join unnest(i.indkey) with ordinality k(attnum, place)
             join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
             where i.indrelid = c.oid and i.indisprimary
@@ -89,7 +117,10 @@ internal sealed class FeedAsker(NpgsqlConnection connection) : IAsyncDisposable
                 or exists (
                   select from pg_catalog.pg_policy p
                   where p.polrelid = c.oid and p.polcmd in ('r', '*') and pg_get_expr(p.polqual, p.polrelid) like '%.*%'))
-            order by a.attnum)
+            order by a.attnum),
+          exists (
+            select from pg_catalog.pg_policy p
+            where p.polrelid = c.oid and p.polcmd in ('r', '*') and pg_get_expr(p.polqual, p.polrelid) like '%.*%')
         from pg_catalog.pg_class c
         where c.oid = $1::oid
         """;
@@ -109,6 +140,46 @@ internal sealed class FeedAsker(NpgsqlConnection connection) : IAsyncDisposable
         from pg_catalog.pg_class c
         join pg_catalog.pg_roles r on r.rolname = $2
         where c.oid = $1::oid
+        """;
+
+    // What a role's policies for reading come to, as one expression; names that are not the catalog's own are told with their schema.
+    internal const string ConditionSql =
+        """
+        select concat_ws(' and ',
+          '(' || coalesce(string_agg('(' || pg_get_expr(p.polqual, p.polrelid) || ')', ' or ') filter (where p.polpermissive), 'false') || ')',
+          string_agg('(' || pg_get_expr(p.polqual, p.polrelid) || ')', ' and ') filter (where not p.polpermissive))
+        from pg_catalog.pg_policy p
+        join pg_catalog.pg_roles r on r.rolname = $2
+        where p.polrelid = $1::oid and p.polcmd in ('r', '*')
+          and exists (select from unnest(p.polroles) as named(role) where named.role = 0 or pg_has_role(r.oid, named.role, 'usage'))
+        """;
+
+    internal const string PolicyTypesSql =
+        """
+        select format_type(a.atttypid, a.atttypmod), a.attcollation in (0, t.typcollation)
+        from unnest($2::text[]) with ordinality as named(name, place)
+        join pg_catalog.pg_attribute a on a.attrelid = $1::oid and a.attname = named.name
+        join pg_catalog.pg_type t on t.oid = a.atttypid
+        order by named.place
+        """;
+
+    // What a generated column is made of is kept as the column's own dependency, or since some version as its default's.
+    internal const string GeneratedSql =
+        """
+        select a.attname::text, a.atttypid::bigint, pg_get_expr(f.adbin, f.adrelid), needed.names, needed.types
+        from pg_catalog.pg_attribute a
+        join pg_catalog.pg_attrdef f on f.adrelid = a.attrelid and f.adnum = a.attnum
+        cross join lateral (
+          select coalesce(array_agg(n.attname::text order by n.attnum), '{}') as names, coalesce(array_agg(format_type(n.atttypid, n.atttypmod) order by n.attnum), '{}') as types
+          from pg_catalog.pg_attribute n
+          where n.attrelid = a.attrelid and n.attnum > 0 and n.attnum <> a.attnum
+            and exists (
+              select from pg_catalog.pg_depend d
+              where d.refclassid = 'pg_class'::regclass and d.refobjid = a.attrelid and d.refobjsubid = n.attnum
+                and ((d.classid = 'pg_class'::regclass and d.objid = a.attrelid and d.objsubid = a.attnum) or (d.classid = 'pg_attrdef'::regclass and d.objid = f.oid)))
+        ) needed
+        where a.attrelid = $1::oid and a.attgenerated <> '' and not a.attisdropped
+        order by a.attnum
         """;
 
     internal const string TypesSql =
@@ -139,7 +210,9 @@ internal sealed class FeedAsker(NpgsqlConnection connection) : IAsyncDisposable
     private const string OutcomeMoved = "moved";
     private const string OutcomeLive = "live";
 
-    private readonly Dictionary<(uint Table, string Role), (string Stamp, string Name)> functions = [];
+    private const string Tag = "$feed$";
+
+    private readonly Dictionary<(uint Table, string Role, bool IsOfValues), (string Stamp, string Name)> functions = [];
     private int made;
 
     public bool IsOpen => connection.FullState == System.Data.ConnectionState.Open;
@@ -150,12 +223,12 @@ internal sealed class FeedAsker(NpgsqlConnection connection) : IAsyncDisposable
         return await command.ExecuteScalarAsync(cancellationToken) as string;
     }
 
-    public async Task<(string[] Key, string[] KeyTypes, string[] PolicyColumns)?> TableAsync(uint table, CancellationToken cancellationToken)
+    public async Task<(string[] Key, string[] KeyTypes, string[] PolicyColumns, bool NamesWholeRow)?> TableAsync(uint table, CancellationToken cancellationToken)
     {
         await using var command = new NpgsqlCommand(TableSql, connection) { Parameters = { Oid(table) } };
         await using var row = await command.ExecuteReaderAsync(cancellationToken);
         return await row.ReadAsync(cancellationToken)
-            ? (row.GetFieldValue<string[]>(0), row.GetFieldValue<string[]>(1), row.GetFieldValue<string[]>(2))
+            ? (row.GetFieldValue<string[]>(0), row.GetFieldValue<string[]>(1), row.GetFieldValue<string[]>(2), row.GetBoolean(3))
             : null;
     }
 
@@ -166,6 +239,102 @@ internal sealed class FeedAsker(NpgsqlConnection connection) : IAsyncDisposable
         if (!await row.ReadAsync(cancellationToken) || !row.GetBoolean(0))
             return new FeedAccess([], SeesAll: false);
         return new FeedAccess([.. row.GetFieldValue<string[]>(1)], row.GetBoolean(2));
+    }
+
+    /// <summary>The columns of a table that are made of others and not in the log.</summary>
+    public async Task<List<(string Name, uint Type, string Expression, string[] Needs, string[] Types)>> GeneratedAsync(WalRelation relation, CancellationToken cancellationToken)
+    {
+        var found = new List<(string, uint, string, string[], string[])>();
+        await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+        await ExecuteAsync("set local search_path = ''", cancellationToken);
+        await using var command = new NpgsqlCommand(GeneratedSql, connection) { Parameters = { Oid(relation.Oid) } };
+        await using var row = await command.ExecuteReaderAsync(cancellationToken);
+        while (await row.ReadAsync(cancellationToken))
+        {
+            if (!Array.Exists(relation.Columns, column => column.Name == row.GetString(0)))
+                found.Add((row.GetString(0), (uint)row.GetInt64(1), row.GetString(2), row.GetFieldValue<string[]>(3), row.GetFieldValue<string[]>(4)));
+        }
+
+        return found;
+    }
+
+    /// <summary>Makes the generated columns of changes of their other values.</summary>
+    public async Task GenerateAsync(FeedTable table, IReadOnlyList<WalChange> changes, CancellationToken cancellationToken)
+    {
+        var needs = table.Generated.SelectMany(column => column.Needs).Distinct().ToArray();
+        var sources = needs.Select((need, i) => string.Create(CultureInfo.InvariantCulture, $"${i + 1}::text[]::{need.Type}[], "));
+        await using var command = new NpgsqlCommand(
+            $"""
+            select {string.Join(", ", table.Generated.Select(column => $"({column.Expression})::text"))}
+            from unnest({string.Concat(sources)}array_fill(0, array[{changes.Count.ToString(CultureInfo.InvariantCulture)}])) with ordinality
+              as {Quoted(table.Name)}({string.Concat(needs.Select(need => Quoted(table.Relation.Columns[need.Column].Name) + ", "))}{GroupColumn}, {OrderColumn})
+            order by {OrderColumn}
+            """,
+            connection);
+        foreach (var need in needs)
+        {
+            command.Parameters.Add(Parameter.Texts(changes, change =>
+                change.Values[need.Column] is { Length: >= 0 } value ? Encoding.UTF8.GetString(change.Text(value)) : null));
+        }
+
+        await using var row = await command.ExecuteReaderAsync(cancellationToken);
+        foreach (var change in changes)
+        {
+            await row.ReadAsync(cancellationToken);
+            var values = new byte[]?[table.Generated.Length];
+            for (var i = 0; i < values.Length; i++)
+            {
+                values[i] = Array.Exists(table.Generated[i].Needs, need => change.Values[need.Column].Length == WalValue.Unchanged) ? GeneratedValues.Unknown
+                    : row.IsDBNull(i) ? null : Encoding.UTF8.GetBytes(row.GetString(i));
+            }
+
+            change.Generated = new GeneratedValues(table, values);
+        }
+    }
+
+    /// <summary>
+    /// A role's policies of a table as one expression over the columns that they name, or null where it takes the table's own rows: a policy that looks at the whole row
+    /// or at system columns, or a column with an order of its own.
+    /// </summary>
+    public async Task<PolicyCondition?> ConditionAsync(FeedTable table, string role, CancellationToken cancellationToken)
+    {
+        if (table.PolicyNamesWholeRow || !table.ServiceSeesAll)
+            return null;
+        var names = table.PolicyColumns.Select(i => table.Relation.Columns[i].Name).ToArray();
+        await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+        var types = new List<string>();
+        await using (var command = new NpgsqlCommand(PolicyTypesSql, connection) { Parameters = { Oid(table.Relation.Oid), Parameter.Texts(names, static name => name) } })
+        await using (var row = await command.ExecuteReaderAsync(cancellationToken))
+        {
+            while (await row.ReadAsync(cancellationToken) && row.GetBoolean(1))
+                types.Add(row.GetString(0));
+        }
+
+        if (types.Count != names.Length)
+            return null;
+        await ExecuteAsync("set local search_path = ''", cancellationToken);
+        string expression;
+        await using (var command = new NpgsqlCommand(ConditionSql, connection) { Parameters = { Oid(table.Relation.Oid), Parameter.Text(role) } })
+            expression = (string)(await command.ExecuteScalarAsync(cancellationToken))!;
+        if (expression.Contains(Tag, StringComparison.Ordinal))
+            return null;
+        var found = new PolicyCondition(expression, [.. types]);
+        try
+        {
+            // As it will be asked, of no rows: what names more than these columns fails here.
+            await ExecuteAsync(
+                $"""
+                reset search_path; set local role {Quoted(role)};
+                select from (select {string.Concat(names.Select((name, i) => $"null::{types[i]} as {Quoted(name)}, "))}1 as {GroupColumn} offset 0) as {Quoted(table.Name)}
+                where {expression} limit 0
+                """,
+                cancellationToken);
+            return found;
+        }
+        catch (PostgresException e) when (DataErrors.From(e) is not { Error.Kind: ErrorKind.Unavailable })
+        {
+            return null;
+        }
     }
 
     public async Task<List<PublishedColumn>> PublishedAsync(string role, CancellationToken cancellationToken)
@@ -226,15 +395,18 @@ internal sealed class FeedAsker(NpgsqlConnection connection) : IAsyncDisposable
     /// <param name="rows">Its rows.</param>
     /// <param name="identities">Of one role.</param>
     /// <param name="wanted">For each, the groups to ask about, or null for all.</param>
+    /// <param name="condition">The policies of the identities' role as an expression, so that not the table is asked but the values; null asks the table.</param>
+    /// <param name="isKnown">Whether the rows are known to be as they are told: one of each group, as an answer before has said which are.</param>
+    /// <param name="role">Of the identities.</param>
     /// <param name="isSafe">Whether an identity whose policy raises is told apart; costs a savepoint each.</param>
     /// <param name="budgetMs">After how long it stops to answer.</param>
     /// <param name="cancellationToken">Cancels the statement.</param>
     public async Task<(AskOutcome Outcome, HashSet<int> Live, List<Answer> Answers)> AskAsync(
-        FeedTable table, AskedRows rows, IReadOnlyList<AskedIdentity> identities, IReadOnlyList<int[]?> wanted, bool isSafe, double budgetMs,
-        CancellationToken cancellationToken)
+        FeedTable table, AskedRows rows, PolicyCondition? condition, bool isKnown, string role, IReadOnlyList<AskedIdentity> identities, IReadOnlyList<int[]?> wanted, bool isSafe,
+        double budgetMs, CancellationToken cancellationToken)
     {
-        var name = await FunctionAsync(table, identities[0].Role, cancellationToken);
-        var places = string.Join(", ", Enumerable.Range(1, 7 + rows.Keys.Length + rows.Policy.Length).Select(i => "$" + i.ToString(CultureInfo.InvariantCulture)));
+        var name = await FunctionAsync(table, role, rows.IsWhole ? condition : null, cancellationToken);
+        var places = string.Join(", ", Enumerable.Range(1, 8 + rows.Keys.Length + rows.Policy.Length).Select(i => "$" + i.ToString(CultureInfo.InvariantCulture)));
         await using var command = new NpgsqlCommand($"select a_identity, a_groups, a_fault, a_ms from pg_temp.{name}({places})", connection);
         command.Parameters.Add(new NpgsqlParameter<long[]> { NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Bigint, TypedValue = rows.Transactions });
         foreach (var column in rows.Keys)
@@ -242,6 +414,7 @@ internal sealed class FeedAsker(NpgsqlConnection connection) : IAsyncDisposable
         foreach (var column in rows.Policy)
             command.Parameters.Add(Parameter.Texts(column, static value => value));
         command.Parameters.Add(Parameter.Integers(rows.Groups, static value => value));
+        command.Parameters.Add(Parameter.Boolean(isKnown));
         command.Parameters.Add(Parameter.Texts(identities, static identity => identity.Claims));
         command.Parameters.Add(Parameter.Texts(identities, static identity => identity.Key));
         command.Parameters.Add(Parameter.Texts(wanted, static groups => groups is null ? null : $"{{{string.Join(',', groups)}}}"));
@@ -298,27 +471,27 @@ internal sealed class FeedAsker(NpgsqlConnection connection) : IAsyncDisposable
         _ => JsonForm.Text,
     };
 
-    private async Task<string> FunctionAsync(FeedTable table, string role, CancellationToken cancellationToken)
+    private async Task<string> FunctionAsync(FeedTable table, string role, PolicyCondition? condition, CancellationToken cancellationToken)
     {
-        var (oid, stamp) = (table.Relation.Oid, table.Stamp);
-        if (functions.TryGetValue((oid, role), out var known))
+        var (place, stamp) = ((table.Relation.Oid, role, condition is not null), table.Stamp);
+        if (functions.TryGetValue(place, out var known))
         {
             if (known.Stamp == stamp)
                 return known.Name;
             await ExecuteAsync($"drop function pg_temp.{known.Name}", cancellationToken);
-            functions.Remove((oid, role));
+            functions.Remove(place);
         }
 
         var name = string.Create(CultureInfo.InvariantCulture, $"feed_ask_{++made}");
-        await ExecuteAsync(FunctionText(name, table, role), cancellationToken);
-        functions[(oid, role)] = (stamp, name);
+        await ExecuteAsync(FunctionText(name, table, role, condition), cancellationToken);
+        functions[place] = (stamp, name);
         return name;
     }
 
-    // Two statements read the table. First the service says which of the rows are as the change left them, in their key and in all that policies name, and one
-    // of each group is chosen; then each identity is asked about those. In the end it is looked whether all of this stood still meanwhile. Where the service
-    // itself does not see every row, each row is a group.
-    private static string FunctionText(string name, FeedTable table, string role)
+    // First the service says which of the rows are as the change left them, in their key and in all that policies name, and one of each group is chosen. Then each
+    // identity is asked about those: its policies, as an expression, about their values, or else the table. In the end it is looked whether all of this stood still
+    // meanwhile. Where the service itself does not see every row, each row is a group.
+    private static string FunctionText(string name, FeedTable table, string role, PolicyCondition? condition)
     {
         var columns = table.Relation.Columns;
         string Column(int i) => "t." + Quoted(columns[i].Name);
@@ -340,22 +513,22 @@ internal sealed class FeedAsker(NpgsqlConnection connection) : IAsyncDisposable
                 a_identity := 0; a_fault := '{OutcomeStale}'; return next; return;
               end if;
             """;
-        var question =
-            $"""
-            if asked.groups is null then
-              a_groups := array(select r.g from {representatives} join {from} on {Joined("r")}{guard});
-            else
-              a_groups := array(select r.g from {representatives} join {from} on {Joined("r")}{guard} where r.g = any(asked.groups::int[]));
-            end if;
-            """;
+        var seen = condition is null
+            ? $"select r.g from {representatives} join {from} on {Joined("r")}{guard} where (asked.groups is null or r.g = any(asked.groups::int[]))"
+            : $"""
+              select {Quoted(table.Name)}.{GroupColumn}
+              from unnest({Each(policies, i => $"v_p{i}")}r_g) as {Quoted(table.Name)}({Each(policies, i => Quoted(columns[table.PolicyColumns[i]].Name))}{GroupColumn})
+              where (asked.groups is null or {Quoted(table.Name)}.{GroupColumn} = any(asked.groups::int[])) and ({condition.Expression})
+              """;
+        var question = $"a_groups := array({seen});";
         var service = $"perform set_config('role', '{Caller.ServiceRole}', true);";
         return
             $"""
             create function pg_temp.{name}(
-              a_xids bigint[], {Each(keys, i => $"a_k{i} text[]")}{Each(policies, i => $"a_p{i} text[]")}a_grp int[], a_claims text[], a_keys text[], a_wanted text[],
+              a_xids bigint[], {Each(keys, i => $"a_k{i} text[]")}{Each(policies, i => $"a_p{i} text[]")}a_grp int[], a_known boolean, a_claims text[], a_keys text[], a_wanted text[],
               a_safe boolean, a_budget float8, out a_identity int, out a_groups int[], out a_fault text, out a_ms float8)
-            returns setof record language plpgsql as $feed$
-            #variable_conflict use_variable
+            returns setof record language plpgsql as {Tag}
+            #variable_conflict use_column
             declare
               snapshot pg_snapshot := pg_current_snapshot();
               top bigint := pg_snapshot_xmax(snapshot)::text::bigint;
@@ -364,31 +537,37 @@ internal sealed class FeedAsker(NpgsqlConnection connection) : IAsyncDisposable
               asked record;
               a_live int[];
               {string.Concat(keys.Select(i => $"r_k{i} {table.KeyTypes[i]}[]; "))}{string.Concat(policies.Select(i => $"r_p{i} text[]; "))}
+              {(condition is null ? "" : string.Concat(policies.Select(i => $"v_p{i} {condition.Types[i]}[]; ")))}
               r_g int[];
             begin
-              if exists (
-                select from unnest(a_xids) as x(id), lateral (select (top - x.id) & 4294967295) as behind(n)
-                where behind.n not between 1 and 2147483647 or not pg_visible_in_snapshot((top - behind.n)::text::xid8, snapshot)
-              ) then
-                a_identity := 0; a_fault := '{OutcomeTooEarly}'; return next; return;
-              end if;
             {checkStamp}
-              {(table.ServiceSeesAll
-                ? $"""
-                  {service}
-                  with live as materialized (select b.* from {rows} join {from} on {Joined("b")}{Same("b")}),
-                    chosen as (select distinct on (l.g) l.* from live l order by l.g, l.o desc)
-                  select (select array_agg(l.o::int) from live l), {Each(keys, i => $"array_agg(c.k{i})")}{Each(policies, i => $"array_agg(c.p{i})")}array_agg(c.g)
-                  into a_live, {Each(keys, i => $"r_k{i}")}{Each(policies, i => $"r_p{i}")}r_g
-                  from chosen c;
-                  """
-                : $"""
-                  select array_agg(b.o::int), {Each(keys, i => $"array_agg(b.k{i})")}{Each(policies, i => $"array_agg(b.p{i})")}array_agg(b.g)
-                  into a_live, {Each(keys, i => $"r_k{i}")}{Each(policies, i => $"r_p{i}")}r_g
-                  from {rows};
-                  """)}
-              a_identity := 0; a_fault := '{OutcomeLive}'; a_groups := a_live; return next;
-              a_fault := null;
+              if a_known then
+                {string.Concat(keys.Select(i => $"r_k{i} := a_k{i}; "))}{string.Concat(policies.Select(i => $"r_p{i} := a_p{i}; "))}r_g := a_grp;
+              else
+                if exists (
+                  select from unnest(a_xids) as x(id), lateral (select (top - x.id) & 4294967295) as behind(n)
+                  where behind.n not between 1 and 2147483647 or not pg_visible_in_snapshot((top - behind.n)::text::xid8, snapshot)
+                ) then
+                  a_identity := 0; a_fault := '{OutcomeTooEarly}'; return next; return;
+                end if;
+                {(table.ServiceSeesAll
+                  ? $"""
+                    {service}
+                    with live as materialized (select b.* from {rows} join {from} on {Joined("b")}{Same("b")}),
+                      chosen as (select distinct on (l.g) l.* from live l order by l.g, l.o desc)
+                    select (select array_agg(l.o::int) from live l), {Each(keys, i => $"array_agg(c.k{i})")}{Each(policies, i => $"array_agg(c.p{i})")}array_agg(c.g)
+                    into a_live, {Each(keys, i => $"r_k{i}")}{Each(policies, i => $"r_p{i}")}r_g
+                    from chosen c;
+                    """
+                  : $"""
+                    select array_agg(b.o::int), {Each(keys, i => $"array_agg(b.k{i})")}{Each(policies, i => $"array_agg(b.p{i})")}array_agg(b.g)
+                    into a_live, {Each(keys, i => $"r_k{i}")}{Each(policies, i => $"r_p{i}")}r_g
+                    from {rows};
+                    """)}
+                a_identity := 0; a_fault := '{OutcomeLive}'; a_groups := a_live; return next;
+                a_fault := null;
+              end if;
+              {(condition is null ? "" : string.Concat(policies.Select(i => $"v_p{i} := r_p{i}; ")))}
               perform set_config('role', {Literal(role)}, true);
               for asked in select w.* from unnest(a_claims, a_keys, a_wanted) with ordinality as w(claims, caller, groups, place) loop
                 begun := clock_timestamp();
@@ -412,7 +591,7 @@ internal sealed class FeedAsker(NpgsqlConnection connection) : IAsyncDisposable
                 exit when extract(epoch from clock_timestamp() - started) * 1000 > a_budget;
               end loop;
               a_groups := null;
-              {(table.ServiceSeesAll
+              {(table.ServiceSeesAll && condition is null
                 ? $"""
                   {service}
                   if r_g is not null and (select count(*) from {representatives} join {from} on {Joined("r")}{Same("r")}) <> cardinality(r_g) then
@@ -422,7 +601,7 @@ internal sealed class FeedAsker(NpgsqlConnection connection) : IAsyncDisposable
                 : "")}
             {checkStamp}
             end
-            $feed$
+            {Tag}
             """;
     }
 
@@ -431,6 +610,11 @@ internal sealed class FeedAsker(NpgsqlConnection connection) : IAsyncDisposable
         await using var command = new NpgsqlCommand(sql, connection);
         await command.ExecuteNonQueryAsync(cancellationToken);
     }
+
+    // No column of anybody's.
+    private const string GroupColumn = "\"voxbase feed's group\"";
+
+    private const string OrderColumn = "\"voxbase feed's order\"";
 
     private static string Quoted(string name) => "\"" + name.Replace("\"", "\"\"", StringComparison.Ordinal) + "\"";
 

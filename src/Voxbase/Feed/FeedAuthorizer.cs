@@ -21,6 +21,8 @@ internal sealed class Verdict
     public double ElapsedMs { get; set; }
 }
 
+#pragma warning disable CA2213 // A source of cancellation without timer or wait handle holds nothing.
+
 /// <summary>
 /// Decides who may see which changes, by asking the database's policies: per batch of changes, and per distinct identity, over several connections at once.
 /// Keeps nothing of an answer: what is revoked is not seen in the next batch.
@@ -37,6 +39,8 @@ internal sealed class FeedAuthorizer(Database database, VoxbaseOptions options, 
     private readonly ConcurrentDictionary<uint, FeedTable> tables = new();
     private readonly Dictionary<uint, FeedType> types = [];
     private readonly SemaphoreSlim loading = new(1);
+    private readonly Dictionary<string, Task<PublishedTables>> published = [];
+    private readonly CancellationTokenSource ending = new();
     private readonly AskerPool group = new(database, options.Feed.Connections, GroupTimeoutMs);
     // What the catalogs say is asked with patience: nobody's policy is in it.
     private readonly AskerPool catalog = new(database, 1, 30_000);
@@ -52,14 +56,40 @@ internal sealed class FeedAuthorizer(Database database, VoxbaseOptions options, 
         if (table.AccessOf(role) is { } known)
             return known;
         using var asker = await catalog.TakeAsync(cancellationToken);
-        return table.Remember(role, await asker.UseAsync(one => one.AccessAsync(table.Relation.Oid, role, cancellationToken)));
+        return table.Remember(role, await asker.UseAsync(async one =>
+        {
+            var access = await one.AccessAsync(table.Relation.Oid, role, cancellationToken);
+            return access.SeesAll ? access : access with { Condition = await one.ConditionAsync(table, role, cancellationToken) };
+        }));
     }
 
-    /// <summary>What is published: the columns of tables, and whether a role is told of them.</summary>
-    public async Task<List<PublishedColumn>> PublishedAsync(string role, CancellationToken cancellationToken)
+    /// <summary>
+    /// What is published: the columns of tables, and whether a role is told of them. All who ask before the question is sent share its answer: thousands may come back at once.
+    /// </summary>
+    public Task<PublishedTables> PublishedAsync(string role, CancellationToken cancellationToken)
     {
-        using var asker = await catalog.TakeAsync(cancellationToken);
-        return await asker.UseAsync(one => one.PublishedAsync(role, cancellationToken));
+        lock (published)
+            return (published.TryGetValue(role, out var next) ? next : published[role] = Task.Run(() => AskPublishedAsync(role), ending.Token)).WaitAsync(cancellationToken);
+    }
+
+    private async Task<PublishedTables> AskPublishedAsync(string role)
+    {
+        try
+        {
+            using var asker = await catalog.TakeAsync(ending.Token);
+            Sent();
+            return new PublishedTables(await asker.UseAsync(one => one.PublishedAsync(role, ending.Token)));
+        }
+        finally
+        {
+            Sent();
+        }
+
+        void Sent()
+        {
+            lock (published)
+                published.Remove(role);
+        }
     }
 
     /// <summary>
@@ -87,8 +117,32 @@ internal sealed class FeedAuthorizer(Database database, VoxbaseOptions options, 
         }
     }
 
+    /// <summary>Makes the generated columns of changes that are not deletes, where they are not yet.</summary>
+    public async Task GenerateAsync(FeedTable table, IEnumerable<WalChange> changes, CancellationToken cancellationToken)
+    {
+        var some = changes.Where(change => change.Kind != FeedChanges.Delete && !ReferenceEquals(change.Generated?.Of, table)).ToList();
+        if (table.Generated.Length == 0 || some.Count == 0)
+            return;
+        using var asker = await catalog.TakeAsync(cancellationToken);
+        try
+        {
+            await asker.UseAsync(async one =>
+            {
+                await one.GenerateAsync(table, some, cancellationToken);
+                return true;
+            });
+        }
+        catch (PostgresException e) when (DataErrors.From(e) is not { Error.Kind: ErrorKind.Unavailable })
+        {
+            // The table is another by now: these columns are named as not told.
+            foreach (var change in some)
+                change.Generated = null;
+        }
+    }
+
     public async ValueTask DisposeAsync()
     {
+        await ending.CancelAsync();
         await group.DisposeAsync();
         await catalog.DisposeAsync();
         await single.DisposeAsync();
@@ -111,7 +165,8 @@ internal sealed class FeedAuthorizer(Database database, VoxbaseOptions options, 
                         || await asker.TableAsync(relation.Oid, cancellationToken) is not { } described)
                         return null;
                     var service = await asker.AccessAsync(relation.Oid, Caller.ServiceRole, cancellationToken);
-                    await asker.LoadTypesAsync(types, relation.Columns.Select(column => column.TypeOid), cancellationToken);
+                    var generated = await asker.GeneratedAsync(relation, cancellationToken);
+                    await asker.LoadTypesAsync(types, relation.Columns.Select(column => column.TypeOid).Concat(generated.Select(column => column.Type)), cancellationToken);
                     // Read in between of two equal stamps, all of it is of one state.
                     if (await asker.StampAsync(relation.Oid, cancellationToken) != stamp)
                         continue;
@@ -126,6 +181,12 @@ internal sealed class FeedAuthorizer(Database database, VoxbaseOptions options, 
                         Key = key.Length == described.Key.Length ? key : [],
                         KeyTypes = described.KeyTypes,
                         PolicyColumns = IndexesOf(described.PolicyColumns),
+                        PolicyNamesWholeRow = described.NamesWholeRow,
+                        Generated =
+                        [
+                            .. generated.Where(column => IndexesOf(column.Needs).Length == column.Needs.Length).Select(column => new GeneratedColumn(
+                                column.Name, types.GetValueOrDefault(column.Type, FeedType.Unknown), column.Expression, [.. IndexesOf(column.Needs).Zip(column.Types)])),
+                        ],
                         ServiceSeesAll = service.SeesAll && described.Key.Concat(described.PolicyColumns).All(service.Columns.Contains),
                     };
                     table.Remember(Caller.ServiceRole, service);
@@ -242,17 +303,24 @@ internal sealed class FeedAuthorizer(Database database, VoxbaseOptions options, 
 
         if (asks.Count == 0)
             return true;
+        var role = identities[asks[0].Identity].Role;
+        var question = new Question(table, rows, (await AccessAsync(table, role, cancellationToken)).Condition, role);
+        var rowsOf = Enumerable.Range(0, slice.Length).ToLookup(row => groupOf[row]);
         var lanes = isAlone ? 1 : Math.Clamp(asks.Count / 8, 1, options.Feed.Connections);
+        // Several lanes share what the service says of the rows.
+        var known = lanes > 1 ? await KnownAsync(question, cancellationToken) : null;
+        if (lanes > 1 && known is null)
+            return false;
         var isCurrent = true;
         await Task.WhenAll(Enumerable.Range(0, lanes).Select(async lane =>
         {
             var mine = asks.Where((_, i) => i % lanes == lane).ToList();
-            if (!await AskLaneAsync(table, rows, identities, mine, isAlone, Heard, cancellationToken))
+            if (!await AskLaneAsync(question, known, identities, mine, isAlone, Heard, cancellationToken))
                 isCurrent = false;
         }));
         return isCurrent;
 
-        void Heard(int identity, HashSet<int> live, Answer answer)
+        void Heard(int identity, bool[] live, Answer answer)
         {
             var verdict = verdicts[identity];
             verdict.ElapsedMs = Math.Max(verdict.ElapsedMs, answer.ElapsedMs);
@@ -262,12 +330,47 @@ internal sealed class FeedAuthorizer(Database database, VoxbaseOptions options, 
                 return;
             }
 
-            var groups = answer.Groups.ToHashSet();
             var only = wanted[identity];
-            for (var row = 0; row < slice.Length; row++)
+            foreach (var row in answer.Groups.SelectMany(group => rowsOf[group]))
             {
-                if (live.Contains(row + 1) && groups.Contains(groupOf[row]) && (only is null || only.Contains(slice[row])))
+                if (live[row] && (only is null || only.Contains(slice[row])))
                     verdict.Allowed.Add(slice[row]);
+            }
+        }
+    }
+
+    /// <summary>What is asked of all identities of a role.</summary>
+    private sealed record Question(FeedTable Table, AskedRows Rows, PolicyCondition? Condition, string Role);
+
+    /// <summary>Which of a question's rows are as they were told, and one of each group of these.</summary>
+    private sealed record Known(AskedRows Chosen, bool[] Live)
+    {
+        public static Known Of(AskedRows rows, HashSet<int> live)
+        {
+            var isLive = new bool[rows.Groups.Length];
+            foreach (var row in live)
+                isLive[row - 1] = true;
+            return new Known(rows.Chosen(live.Order()), isLive);
+        }
+    }
+
+    // Null when the table is another meanwhile.
+    private async Task<Known?> KnownAsync(Question question, CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            using var asker = await catalog.TakeAsync(cancellationToken);
+            var (outcome, live, _) = await asker.UseAsync(one =>
+                one.AskAsync(question.Table, question.Rows, question.Condition, isKnown: false, question.Role, [], [], isSafe: false, BudgetMs, cancellationToken));
+            switch (outcome)
+            {
+                case AskOutcome.Answered:
+                    return Known.Of(question.Rows, live);
+                case AskOutcome.Stale:
+                    return null;
+                case AskOutcome.TooEarly:
+                    await Task.Delay(TimeSpan.FromMilliseconds(1), time, cancellationToken);
+                    break;
             }
         }
     }
@@ -280,8 +383,8 @@ internal sealed class FeedAuthorizer(Database database, VoxbaseOptions options, 
     // First all at once and without savepoints, which is what nearly always does. When a policy raises: again, telling who it is. When it takes too long: one by
     // one, so that only whose policy it is waits, and is told.
     private async Task<bool> AskLaneAsync(
-        FeedTable table, AskedRows rows, IReadOnlyList<AskedIdentity> identities, List<(int Identity, int[]? Groups)> asks, bool isAlone,
-        Action<int, HashSet<int>, Answer> heard, CancellationToken cancellationToken)
+        Question question, Known? known, IReadOnlyList<AskedIdentity> identities, List<(int Identity, int[]? Groups)> asks, bool isAlone,
+        Action<int, bool[], Answer> heard, CancellationToken cancellationToken)
     {
         var (next, isSafe, oneByOne) = (0, isAlone, isAlone);
         var isPatient = isAlone;
@@ -291,8 +394,9 @@ internal sealed class FeedAuthorizer(Database database, VoxbaseOptions options, 
             using var asker = await (isPatient ? single : group).TakeAsync(cancellationToken);
             try
             {
-                var (outcome, rowsLive, answers) = await asker.UseAsync(one => one.AskAsync(
-                    table, rows, [.. part.Select(ask => identities[ask.Identity])], [.. part.Select(ask => ask.Groups)], isSafe, BudgetMs, cancellationToken));
+                var (outcome, live, answers) = await asker.UseAsync(one => one.AskAsync(
+                    question.Table, known?.Chosen ?? question.Rows, question.Condition, known is not null, question.Role,
+                    [.. part.Select(ask => identities[ask.Identity])], [.. part.Select(ask => ask.Groups)], isSafe, BudgetMs, cancellationToken));
                 switch (outcome)
                 {
                     case AskOutcome.Stale:
@@ -301,11 +405,13 @@ internal sealed class FeedAuthorizer(Database database, VoxbaseOptions options, 
                         await Task.Delay(TimeSpan.FromMilliseconds(1), time, cancellationToken);
                         continue;
                     case AskOutcome.Moved:
+                        known = null;
                         continue;
                 }
 
+                known ??= Known.Of(question.Rows, live);
                 for (var i = 0; i < answers.Count; i++)
-                    heard(part[i].Identity, rowsLive, answers[i]);
+                    heard(part[i].Identity, known.Live, answers[i]);
                 next += answers.Count;
                 isPatient = isAlone;
             }

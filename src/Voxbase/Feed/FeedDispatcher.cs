@@ -453,13 +453,15 @@ internal sealed class FeedDispatcher(FeedLog log, FeedAuthorizer authorizer, Vox
         var visible = new Dictionary<FeedIdentity, (List<(int Place, Part Part)> Places, AskFault? Fault)>();
         foreach (var part in parts.OfType<Part>())
         {
+            // Where all are slow, it is the machine.
+            var slowAt = Math.Max(SlowMs, 5 * part.Verdicts.Average(verdict => Math.Min(verdict.ElapsedMs, SlowMs)));
             for (var i = 0; i < part.Asked.Count; i++)
             {
                 var verdict = part.Verdicts[i];
                 var (places, fault) = visible.GetValueOrDefault(part.Asked[i].Identity, ([], null));
                 places.AddRange(verdict.Allowed.Select(local => (part.Places[local], part)));
                 visible[part.Asked[i].Identity] = (places, fault ?? verdict.Fault);
-                if ((verdict.Fault is not null || verdict.ElapsedMs > SlowMs) && !slow.Contains(part.Asked[i].Identity))
+                if ((verdict.Fault is not null || verdict.ElapsedMs > slowAt) && !slow.Contains(part.Asked[i].Identity))
                     slow.Add(part.Asked[i].Identity);
             }
         }
@@ -520,6 +522,7 @@ internal sealed class FeedDispatcher(FeedLog log, FeedAuthorizer authorizer, Vox
             relation, own, [.. asked.Select(audience => audience.Identity.Asked)], [.. asked.Select(audience => wanted[audience])], isAlone, cancellationToken);
         if (current is null)
             return null;
+        await authorizer.GenerateAsync(current, verdicts.SelectMany(verdict => verdict.Allowed).Distinct().Select(local => own[local]), cancellationToken);
         var access = new Dictionary<string, FeedAccess>();
         foreach (var role in asked.Select(audience => audience.Identity.Asked.Role).Distinct())
             access[role] = await authorizer.AccessAsync(current, role, cancellationToken);

@@ -73,6 +73,9 @@ internal sealed class FeedSource(Database database, VoxbaseOptions options, Feed
     /// <summary>When it follows the log for the first time.</summary>
     public Task Began => began.Task;
 
+    /// <summary>Told what servers tell each other, in the log's order.</summary>
+    public Action<ReadOnlyMemory<byte>>? Heard { get; set; }
+
     /// <summary>Told when it is turned off by the database's settings, and why.</summary>
     public Action<VoxbaseException>? TurnedOff { get; set; }
 
@@ -141,13 +144,15 @@ internal sealed class FeedSource(Database database, VoxbaseOptions options, Feed
         Log.FeedReads(logger, slot, log.End);
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var reading = ReadAsync(stream, slot, epoch, ending.Token);
-        (State, Reason, Slot) = (FeedState.Running, null, slot);
+        (Reason, Slot) = (null, slot);
         connected();
-        began.TrySetResult();
         var keeping = KeepAsync(control, stream, slot, prefix, ending.Token);
-        var first = await Task.WhenAny(reading, keeping);
+        var catchingUp = CatchUpAsync(epoch, ending.Token);
+        var first = await Task.WhenAny(reading, keeping, catchingUp);
+        if (first == catchingUp && catchingUp.IsCompletedSuccessfully)
+            first = await Task.WhenAny(reading, keeping);
         await ending.CancelAsync();
-        await Task.WhenAll(reading, keeping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await Task.WhenAll(reading, keeping, catchingUp).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await stream.DisposeAsync();
         try
         {
@@ -159,6 +164,16 @@ internal sealed class FeedSource(Database database, VoxbaseOptions options, Feed
             log.Reset(default);
             throw;
         }
+    }
+
+    // A process that starts anew is sent all that its last one still held. That is for those who come back with a position; for all others "now" is behind it.
+    private async Task CatchUpAsync(uint epoch, CancellationToken cancellationToken)
+    {
+        var mark = await database.RunAsync(
+            Caller.Service, [new Statement(MarkSql)], static async (row, ct) => await row.ReadAsync(ct) ? NpgsqlLogSequenceNumber.Parse(row.GetString(0)) : default, cancellationToken);
+        await log.WaitAsync(new FeedPosition(epoch, (ulong)mark, 0), cancellationToken);
+        State = FeedState.Running;
+        began.TrySetResult();
     }
 
     private string ServerName => options.Feed.ServerName ?? Environment.MachineName;
@@ -282,8 +297,15 @@ internal sealed class FeedSource(Database database, VoxbaseOptions options, Feed
                 }
 
                 await message.Data.ReadExactlyAsync(buffer.AsMemory(0, length), cancellationToken);
-                if (reader.Read(buffer.AsSpan(0, length)) is { } transaction && log.Add(transaction))
+                if (reader.Read(buffer.AsSpan(0, length)) is not { } transaction)
+                    continue;
+                var isNew = log.Add(transaction);
+                if (isNew)
                     metrics.Changes.Add(transaction.Changes.Count);
+                // What was told before this process began is not for it.
+                if (isNew && began.Task.IsCompleted && Heard is { } hear)
+                    reader.Heard.ForEach(message => hear(message));
+                reader.Heard.Clear();
             }
         }
         finally

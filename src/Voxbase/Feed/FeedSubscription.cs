@@ -21,6 +21,7 @@ public sealed class FeedSubscription : IAsyncDisposable, IAsyncEnumerable<FeedEv
     private int count;
     private int bytes;
     private bool isSignalled;
+    private bool isWoken;
     private bool isOver;
 
     internal FeedSubscription(Caller caller, FeedRequest request, FeedOptions options, Action<FeedSubscription> ended)
@@ -109,8 +110,12 @@ public sealed class FeedSubscription : IAsyncDisposable, IAsyncEnumerable<FeedEv
         {
             lock (gate)
             {
-                if (count > 0 || last is not null)
+                if (count > 0 || last is not null || isWoken)
+                {
+                    isWoken = false;
                     return true;
+                }
+
                 if (isOver)
                     return false;
                 isSignalled = false;
@@ -135,6 +140,16 @@ public sealed class FeedSubscription : IAsyncDisposable, IAsyncEnumerable<FeedEv
         ending.Cancel();
         ended(this);
         return ValueTask.CompletedTask;
+    }
+
+    // Has a reader that waits look around, without an event: thousands that wait for a time to pass by themselves would cost a processor.
+    internal void Wake()
+    {
+        lock (gate)
+        {
+            isWoken = true;
+            Signal();
+        }
     }
 
     /// <summary>Puts an event into the queue. One that finds it full ends the subscription, unless a newer state of its row can take an older one's place.</summary>

@@ -27,8 +27,14 @@ internal sealed class FeedTable
     /// <summary>The columns that policies for reading name, by index: what a row's visibility depends on beside other tables.</summary>
     public required int[] PolicyColumns { get; init; }
 
+    /// <summary>Whether one of them looks at the row as a whole.</summary>
+    public required bool PolicyNamesWholeRow { get; init; }
+
     /// <summary>Whether the service sees every row, so that it can be asked which of them are still as the change left them.</summary>
     public required bool ServiceSeesAll { get; init; }
+
+    /// <summary>Columns that are not in the log, because they are made of others.</summary>
+    public required GeneratedColumn[] Generated { get; init; }
 
     public string Schema => Relation.Schema;
 
@@ -54,11 +60,21 @@ internal sealed class FeedTable
         views.GetOrAdd((role, columns is null ? null : string.Join('\n', columns)), _ => new FeedView(this, of, columns));
 }
 
+/// <summary>A column that is made of others of its row.</summary>
+/// <param name="Name">Its name.</param>
+/// <param name="Type">Its type.</param>
+/// <param name="Expression">In SQL, for whatever row source has the table's name.</param>
+/// <param name="Needs">The columns it is made of, by index, and their types in SQL.</param>
+internal sealed record GeneratedColumn(string Name, FeedType Type, string Expression, (int Column, string Type)[] Needs);
+
 /// <summary>What a role may do with a table.</summary>
 /// <param name="Columns">Those it may select.</param>
 /// <param name="SeesAll">No policy holds it back: there are none, it passes them, or one says <c>true</c>.</param>
 internal sealed record FeedAccess(HashSet<string> Columns, bool SeesAll)
 {
+    /// <summary>What its policies come to, where values are enough to ask them; null where it takes the table.</summary>
+    public PolicyCondition? Condition { get; init; }
+
     public bool MaySeeKey(FeedTable table) => table.Key.Length > 0 && table.Key.All(i => Columns.Contains(table.Relation.Columns[i].Name));
 }
 
@@ -68,6 +84,7 @@ internal sealed class FeedView
     private readonly FeedTable table;
     private readonly int[] columns;
     private readonly byte[][] names;
+    private readonly int[] generated;
 
     public FeedView(FeedTable table, FeedAccess access, IReadOnlyCollection<string>? wanted)
     {
@@ -76,7 +93,13 @@ internal sealed class FeedView
             access.Columns.Contains(table.Relation.Columns[i].Name)
             && (wanted is null || table.Key.Contains(i) || wanted.Contains(table.Relation.Columns[i].Name)))];
         names = [.. table.Relation.Columns.Select(column => Encoding.UTF8.GetBytes(column.Name))];
-        Columns = [.. columns.Select(i => new FeedColumn(table.Relation.Columns[i].Name, table.Types[i].Name, table.Key.Contains(i)))];
+        generated = [.. Enumerable.Range(0, table.Generated.Length).Where(i =>
+            access.Columns.Contains(table.Generated[i].Name) && wanted?.Contains(table.Generated[i].Name) != false)];
+        Columns =
+        [
+            .. columns.Select(i => new FeedColumn(table.Relation.Columns[i].Name, table.Types[i].Name, table.Key.Contains(i))),
+            .. generated.Select(i => new FeedColumn(table.Generated[i].Name, table.Generated[i].Type.Name)),
+        ];
     }
 
     public IReadOnlyList<FeedColumn> Columns { get; }
@@ -93,6 +116,12 @@ internal sealed class FeedView
                 if (change.Values[i].Length == WalValue.Unchanged)
                     (unchanged ??= []).Add(table.Relation.Columns[i].Name);
             }
+
+            foreach (var i in generated)
+            {
+                if (change.Generated is not { } made || ReferenceEquals(made.Values[i], GeneratedValues.Unknown))
+                    (unchanged ??= []).Add(table.Generated[i].Name);
+            }
         }
 
         return new FeedEvent
@@ -105,7 +134,7 @@ internal sealed class FeedView
             Table = table.Name,
             Change = change.Kind,
             Columns = Columns,
-            Record = isDelete ? Empty : Row(change, change.Values, columns),
+            Record = isDelete ? Empty : Row(change, change.Values, columns, change.Generated),
             OldRecord = change.Kind == FeedChanges.Insert ? Empty
                 : Row(change, change.Kind == FeedChanges.Update && change.Old is { } old && KeyMoved(change, old) ? old : change.Values, table.Key),
             Unchanged = unchanged ?? [],
@@ -127,7 +156,7 @@ internal sealed class FeedView
         return key.ToString();
     }
 
-    private ReadOnlyMemory<byte> Row(WalChange change, WalValue[] values, int[] which)
+    private ReadOnlyMemory<byte> Row(WalChange change, WalValue[] values, int[] which, GeneratedValues? made = null)
     {
         var output = new ArrayBufferWriter<byte>(change.Data.Length + (which.Length * 24) + 16);
         PostgresJson.Put(output, (byte)'{');
@@ -145,6 +174,21 @@ internal sealed class FeedView
                 output.Write("null"u8);
             else
                 PostgresJson.Write(output, table.Types[i], change.Text(values[i]));
+        }
+
+        foreach (var i in made is null ? [] : generated)
+        {
+            if (ReferenceEquals(made!.Values[i], GeneratedValues.Unknown))
+                continue;
+            if (!isFirst)
+                PostgresJson.Put(output, (byte)',');
+            isFirst = false;
+            PostgresJson.WriteString(output, Encoding.UTF8.GetBytes(table.Generated[i].Name));
+            PostgresJson.Put(output, (byte)':');
+            if (made.Values[i] is { } text)
+                PostgresJson.Write(output, table.Generated[i].Type, text);
+            else
+                output.Write("null"u8);
         }
 
         PostgresJson.Put(output, (byte)'}');

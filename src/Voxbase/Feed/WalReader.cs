@@ -34,12 +34,24 @@ internal sealed class WalChange
     /// <summary>The old key of an update that changed it (the old row, with a full replica identity).</summary>
     public WalValue[]? Old { get; init; }
 
+    /// <summary>Its generated columns, once somebody is told of it.</summary>
+    public GeneratedValues? Generated { get; set; }
+
     /// <summary>From 1, in its transaction.</summary>
     public required uint Index { get; init; }
 
     public FeedPosition Position => Transaction.At(Index);
 
     public ReadOnlySpan<byte> Text(WalValue value) => Data.AsSpan(value.Start, value.Length);
+}
+
+/// <summary>The texts of a change's generated columns.</summary>
+/// <param name="Of">The table as it stood.</param>
+/// <param name="Values">In its order; null for null.</param>
+internal sealed record GeneratedValues(FeedTable Of, byte[]?[] Values)
+{
+    /// <summary>One that is made of what the change does not tell.</summary>
+    public static byte[] Unknown { get; } = [0];
 }
 
 /// <summary>A committed transaction: what the log keeps and subscribers are told of, whole and in order.</summary>
@@ -70,6 +82,9 @@ internal sealed class FeedTransaction
 internal sealed class WalReader(uint epoch)
 {
     private const string GonePrefix = "voxbase.conversation";
+
+    /// <summary>What servers tell each other is handed out apart: it is no change, and is not kept.</summary>
+    public List<byte[]> Heard { get; } = [];
 
     private static readonly DateTimeOffset PostgresEpoch = new(2000, 1, 1, 0, 0, 0, TimeSpan.Zero);
 
@@ -186,6 +201,8 @@ internal sealed class WalReader(uint epoch)
         at.Skip(8);
         var prefix = at.Name();
         var content = at.Take(at.Int32());
+        if (isTransactional && prefix == Realtime.ChannelPeers.Prefix)
+            Heard.Add(content.ToArray());
         if (!isTransactional || prefix != GonePrefix || open is null)
             return;
         using var document = System.Text.Json.JsonDocument.Parse(content.ToArray());

@@ -454,6 +454,24 @@ comment on function vox_private.channel_access(text,text,jsonb,text) is 'What th
 revoke execute on function vox_private.channel_access(text,text,jsonb,text) from public;
 grant execute on function vox_private.channel_access(text,text,jsonb,text) to service_role;
 
+CREATE OR REPLACE FUNCTION vox_private.channels_tell(messages bytea[])
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  message bytea;
+begin
+  foreach message in array messages loop
+    perform pg_catalog.pg_logical_emit_message(true, 'voxbase.channels', message);
+  end loop;
+end
+$function$;
+comment on function vox_private.channels_tell(bytea[]) is 'Tells what happened in this server''s channels to the other servers of the database.';
+revoke execute on function vox_private.channels_tell(bytea[]) from public;
+grant execute on function vox_private.channels_tell(bytea[]) to service_role;
+
 CREATE OR REPLACE FUNCTION vox_private.charges_added()
  RETURNS trigger
  LANGUAGE plpgsql

@@ -27,6 +27,31 @@ public sealed class ChannelAccess(Database database)
         select broadcast_read, broadcast_write, presence_read, presence_write from vox_private.channel_access($1, $2, $3, $4)
         """;
 
+    internal const string NamedTablesSql =
+        """
+        select distinct n.nspname::text, c.relname::text
+        from pg_catalog.pg_policy p
+        join pg_catalog.pg_depend d on d.classid = 'pg_policy'::regclass and d.objid = p.oid and d.refclassid = 'pg_class'::regclass and d.refobjid <> p.polrelid
+        join pg_catalog.pg_class c on c.oid = d.refobjid
+        join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+        join pg_catalog.pg_publication_tables t on t.pubname = 'voxbase_feed' and t.schemaname = n.nspname and t.tablename = c.relname
+        where p.polrelid = 'realtime.messages'::regclass and n.nspname <> 'vox'
+        """;
+
+    /// <summary>The tables outside of <c>vox</c> that the policies name and the feed publishes.</summary>
+    internal Task<List<(string Schema, string Table)>> NamedTablesAsync(CancellationToken cancellationToken) =>
+        database.RunAsync(
+            Caller.Service,
+            [new Statement(NamedTablesSql)],
+            static async (results, ct) =>
+            {
+                var tables = new List<(string, string)>();
+                while (await results.ReadAsync(ct))
+                    tables.Add((results.GetString(0), results.GetString(1)));
+                return tables;
+            },
+            cancellationToken);
+
     /// <summary>Asks; nothing of it stays. A policy that raises means no.</summary>
     /// <param name="caller">Who asks.</param>
     /// <param name="topic">The topic's name.</param>

@@ -18,6 +18,7 @@ internal sealed class ChannelRoom
 
     private readonly Lock gate = new();
     private readonly HashSet<ChannelMember> members = [];
+    private readonly Dictionary<(Guid Server, long Member), (string Key, PresenceMeta Meta)> elsewhere = [];
     private ChannelMember[]? copy;
     private bool isGone;
 
@@ -70,8 +71,53 @@ internal sealed class ChannelRoom
                 return;
             var before = member.Tracked;
             member.Tracked = new PresenceMeta(NewReference(), before?.Reference, payload);
-            Tell(member, joined: member.Tracked, left: before);
+            Tell(member.PresenceKey, joined: member.Tracked, left: before);
+            member.Peers?.Tracked(member, member.Tracked);
         }
+    }
+
+    /// <summary>What somebody on another server tracks, or does not any more. False where this room takes nobody in any more.</summary>
+    public bool TryTrack((Guid Server, long Member) who, string key, PresenceMeta? meta, out bool isEmpty)
+    {
+        lock (gate)
+        {
+            isEmpty = false;
+            if (isGone)
+                return false;
+            var isKnown = elsewhere.TryGetValue(who, out var before);
+            // Told again, to somebody else.
+            if (isKnown && before.Meta.Reference == meta?.Reference)
+                return true;
+            if (meta is null)
+                elsewhere.Remove(who);
+            else
+                elsewhere[who] = (key, meta);
+            if (meta is not null || isKnown)
+                Tell(key, meta, isKnown ? before.Meta : null);
+            isEmpty = isGone = members.Count + elsewhere.Count == 0;
+            return true;
+        }
+    }
+
+    /// <summary>Nobody on that server is present any more. True when nobody is left.</summary>
+    public bool Forget(Guid server)
+    {
+        lock (gate)
+        {
+            foreach (var (who, (key, meta)) in elsewhere.Where(each => each.Key.Server == server).ToList())
+            {
+                elsewhere.Remove(who);
+                Tell(key, joined: null, left: meta);
+            }
+
+            return isGone = members.Count + elsewhere.Count == 0;
+        }
+    }
+
+    public List<(ChannelMember Member, PresenceMeta Meta)> Tracking()
+    {
+        lock (gate)
+            return [.. members.Where(member => member.Tracked is not null).Select(member => (member, member.Tracked!))];
     }
 
     public void Untrack(ChannelMember member)
@@ -90,8 +136,7 @@ internal sealed class ChannelRoom
             copy = null;
             member.HearsPresence = false;
             Forget(member);
-            isGone = members.Count == 0;
-            return isGone;
+            return isGone = members.Count + elsewhere.Count == 0;
         }
     }
 
@@ -108,24 +153,26 @@ internal sealed class ChannelRoom
         if (member.Tracked is not { } left)
             return;
         member.Tracked = null;
-        Tell(member, joined: null, left);
+        Tell(member.PresenceKey, joined: null, left);
+        member.Peers?.Tracked(member, null);
     }
 
-    private void Tell(ChannelMember member, PresenceMeta? joined, PresenceMeta? left)
+    private void Tell(string key, PresenceMeta? joined, PresenceMeta? left)
     {
         PresenceChange? change = null;
         foreach (var other in members)
         {
             if (other.HearsPresence)
-                other.Deliver(change ??= new PresenceChange(isState: false, Difference(member.PresenceKey, joined, left)));
+                other.Deliver(change ??= new PresenceChange(isState: false, Difference(key, joined, left)));
         }
     }
 
     private byte[] State() => Write(writer =>
     {
         writer.WriteStartObject();
-        foreach (var present in members.Where(each => each.Tracked is not null).GroupBy(each => each.PresenceKey, StringComparer.Ordinal))
-            WriteMetas(writer, present.Key, present.Select(each => each.Tracked!));
+        var all = members.Where(each => each.Tracked is not null).Select(each => (Key: each.PresenceKey, Meta: each.Tracked!)).Concat(elsewhere.Values);
+        foreach (var present in all.GroupBy(each => each.Key, StringComparer.Ordinal))
+            WriteMetas(writer, present.Key, present.Select(each => each.Meta));
         writer.WriteEndObject();
     });
 

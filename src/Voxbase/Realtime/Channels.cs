@@ -3,27 +3,73 @@ using System.Collections.Concurrent;
 namespace Voxbase.Realtime;
 
 /// <summary>
-/// The channels of this process: whoever is in one gets what is sent to it, at once and without the database. Nothing is stored; who is not
-/// there misses it. Thread-safe.
+/// The channels of this process: whoever is in one gets what is sent to it, at once and without the database; members on other servers are told by
+/// <see cref="ChannelPeers"/>. Nothing is stored; who is not there misses it. Thread-safe.
 /// </summary>
 public sealed class Channels
 {
     private readonly ConcurrentDictionary<ChannelTopic, ChannelRoom> rooms = new();
+    private long members;
+
+    /// <summary>The other servers, where there may be any.</summary>
+    internal ChannelPeers? Peers { get; set; }
 
     /// <summary>How many channels have someone in them.</summary>
     public int Count => rooms.Count;
 
-    /// <summary>Whether anybody is in the channel, so that what nobody would hear need not be made.</summary>
-    public bool HasMembers(ChannelTopic topic) => rooms.ContainsKey(topic);
+    /// <summary>Whether anybody is, or on another server may be, in the channel, so that what nobody would hear need not be made.</summary>
+    public bool HasMembers(ChannelTopic topic) => rooms.ContainsKey(topic) || Peers?.MayHavePeers == true;
+
+    /// <summary>Whether anybody is in the channel here.</summary>
+    internal bool HasMembersHere(ChannelTopic topic) => rooms.ContainsKey(topic);
 
     /// <summary>
     /// Sends a message to everyone in a channel, of whom nobody can hold up the others. It passes every policy: whether the sender may send here is asked before.
     /// </summary>
-    /// <returns>How many got it.</returns>
+    /// <returns>How many got it here.</returns>
     public int Send(ChannelTopic topic, Broadcast message) => Send(topic, message, except: null);
 
-    internal int Send(ChannelTopic topic, Broadcast message, ChannelMember? except) =>
+    internal int Send(ChannelTopic topic, Broadcast message, ChannelMember? except)
+    {
+        Peers?.Sent(topic, message);
+        return SendHere(topic, message, except);
+    }
+
+    /// <summary>Sends to those on this server alone.</summary>
+    internal int SendHere(ChannelTopic topic, Broadcast message, ChannelMember? except = null) =>
         rooms.TryGetValue(topic, out var room) ? room.Send(message, except) : 0;
+
+    /// <summary>What somebody on another server tracks; nothing any more with null.</summary>
+    internal void Track(ChannelTopic topic, (Guid Server, long Member) who, string key, PresenceMeta? meta)
+    {
+        while (true)
+        {
+            if (meta is null && !rooms.ContainsKey(topic))
+                return;
+            var room = rooms.GetOrAdd(topic, static _ => new ChannelRoom());
+            if (room.TryTrack(who, key, meta, out var isEmpty))
+            {
+                if (isEmpty)
+                    Remove(topic, room);
+                return;
+            }
+
+            Remove(topic, room);
+        }
+    }
+
+    /// <summary>Nobody on that server is present any more.</summary>
+    internal void Forget(Guid server)
+    {
+        foreach (var (topic, room) in rooms)
+        {
+            if (room.Forget(server))
+                Remove(topic, room);
+        }
+    }
+
+    /// <summary>Everybody here who tracks something, and what.</summary>
+    internal List<(ChannelMember Member, PresenceMeta Meta)> Tracking() => [.. rooms.Values.SelectMany(room => room.Tracking())];
 
     /// <summary>
     /// Enters a channel. <paramref name="deliver"/> is called for everything that happens there, by whoever causes it: it must neither wait nor throw.
@@ -33,7 +79,7 @@ public sealed class Channels
         while (true)
         {
             var room = rooms.GetOrAdd(topic, static _ => new ChannelRoom());
-            var member = new ChannelMember(this, topic, room, presenceKey, hearsBroadcasts, deliver);
+            var member = new ChannelMember(this, topic, room, presenceKey, hearsBroadcasts, deliver) { Id = Interlocked.Increment(ref members) };
             if (room.TryEnter(member))
                 return member;
             // It was empty and is being taken away: the next one is new.
@@ -64,6 +110,11 @@ public sealed class ChannelMember
 
     /// <summary>The channel.</summary>
     public ChannelTopic Topic { get; }
+
+    // Tells it apart from all others of this process.
+    internal long Id { get; init; }
+
+    internal ChannelPeers? Peers => channels.Peers;
 
     /// <summary>Whether messages come here; presence may without them.</summary>
     public bool HearsBroadcasts

@@ -107,13 +107,13 @@ public sealed class DatabaseBroadcasts(Database database, Feed feed, Channels ch
         if (Text(row, "extension") != "broadcast" || Text(row, "topic") is not { } topic)
             return;
         var where = new ChannelTopic(topic, row.TryGetProperty("private", out var isPrivate) && isPrivate.ValueKind == JsonValueKind.True);
-        if (!channels.HasMembers(where) || !row.TryGetProperty("id", out var id) || !id.TryGetGuid(out var messageId))
+        if (!channels.HasMembersHere(where) || !row.TryGetProperty("id", out var id) || !id.TryGetGuid(out var messageId))
             return;
         var name = Text(row, "event") ?? "";
         if (row.TryGetProperty("payload", out var payload) && payload.ValueKind != JsonValueKind.Null)
-            channels.Send(where, Broadcast.Stored(name, System.Text.Encoding.UTF8.GetBytes(payload.GetRawText()), isBinary: false, messageId));
+            channels.SendHere(where, Broadcast.Stored(name, System.Text.Encoding.UTF8.GetBytes(payload.GetRawText()), isBinary: false, messageId));
         else if (Text(row, "binary_payload") is { } hex && hex.StartsWith("\\x", StringComparison.Ordinal))
-            channels.Send(where, Broadcast.Stored(name, Convert.FromHexString(hex.AsSpan(2)), isBinary: true, messageId));
+            channels.SendHere(where, Broadcast.Stored(name, Convert.FromHexString(hex.AsSpan(2)), isBinary: true, messageId));
     }
 
     private static string? Text(JsonElement row, string name) =>

@@ -150,9 +150,9 @@ public sealed class PrivateChannelTests(TestCluster cluster)
     }
 
     [Fact]
-    public async Task Who_is_taken_out_of_a_conversation_loses_its_channel_at_the_next_look()
+    public async Task Who_is_taken_out_of_a_conversation_loses_its_channel_at_once()
     {
-        await using var api = await Api.StartAsync(cluster, options => options.Channels.RecheckInterval = TimeSpan.FromSeconds(1));
+        await using var api = await Api.StartAsync(cluster);
         var (owner, participant) = (await api.Database.NewUserAsync(), await api.Database.NewUserAsync());
         var conversation = (await api.Database.Conversations.StartAsync(owner, new NewConversation(), Cancel)).Id;
         await api.Database.Conversations.JoinAsync(owner, conversation, new NewParticipant { Identity = "guest", UserId = participant.UserId }, Cancel);
@@ -164,6 +164,30 @@ public sealed class PrivateChannelTests(TestCluster cluster)
             .ShouldBe($"You do not have permissions to read from this Channel topic: conversation:{conversation}");
         await leaving.NextAsync("phx_close");
         (await staying.PendingAsync()).ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task Who_loses_a_right_by_a_table_of_ones_own_loses_its_channel()
+    {
+        await using var api = await Api.StartAsync(cluster);
+        var (staying, leaving) = (await api.Database.NewUserAsync(), await api.Database.NewUserAsync());
+        await ExecuteAsync(
+            api,
+            $"""
+            create table public.members (room text, user_id uuid, primary key (room, user_id));
+            grant select on public.members to authenticated, service_role;
+            insert into public.members values ('den', '{staying.UserId}'), ('den', '{leaving.UserId}');
+            create policy members on realtime.messages for select to authenticated
+              using (exists (select from public.members m where m.room = realtime.topic() and m.user_id = (select auth.uid())));
+            create publication voxbase_feed with (publish = 'insert, update, delete', publish_via_partition_root = true);
+            alter publication voxbase_feed add table public.members;
+            """);
+        using var one = await (await PhoenixClient.ConnectAsync(api, staying)).JoinedAsync("realtime:den", Private);
+        using var other = await (await PhoenixClient.ConnectAsync(api, leaving)).JoinedAsync("realtime:den", Private);
+        await api.Get<Voxbase.Realtime.DatabaseBroadcasts>().Ready.WaitAsync(TimeSpan.FromSeconds(60), Cancel);
+        await ExecuteAsync(api, $"delete from public.members where user_id = '{leaving.UserId}'");
+        await other.NextAsync("phx_close");
+        (await one.PendingAsync()).ShouldBeEmpty();
     }
 
     [Fact]

@@ -43,6 +43,7 @@ public sealed class StatementTests(TestCluster cluster)
         [typeof(ChannelAccess)] = [Caller.ServiceRole],
         [typeof(ChannelMessages)] = [Caller.ServiceRole],
         [typeof(DatabaseBroadcasts)] = [Caller.ServiceRole],
+        [typeof(ChannelPeers)] = [Caller.ServiceRole],
         [typeof(SchemaCacheReader)] = [Login],
         [typeof(Migrator)] = [Login],
         [typeof(SchemaDump)] = [Login],

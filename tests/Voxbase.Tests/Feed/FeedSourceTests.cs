@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Npgsql;
 using Voxbase.Data;
@@ -89,11 +90,81 @@ public sealed class FeedSourceTests(TestCluster cluster)
                 await Task.Delay(20, Cancel);
             }
 
-            await FeedTests.AppendAsync(db, owner, call, [FeedTests.Said("after")]);
-            await follower.SeesAsync("after");
+            await SeesInTheEndAsync(db, follower, owner, call);
         }
 
         await db.DropSlotsAsync();
+    }
+
+    [Fact]
+    public async Task A_slot_that_holds_too_much_back_is_given_up_and_everybody_is_told_to_read_anew()
+    {
+        await using var db = await cluster.CreateDatabaseAsync();
+        var owner = await db.NewUserAsync();
+        var call = (await FeedTests.CallAsync(db, owner)).Id;
+        var logs = new FeedLogs();
+        await using (var feed = New(db, configure: options => options.MaxRetainedWalMegabytes = 8, logger: logs))
+        {
+            await using var follower = await FeedFollower.StartAsync(feed, owner, "turns");
+            // Faster than the database says where a slot may begin anew, every 15 seconds.
+            while (!follower.All.Exists(each => each.Kind == FeedEventKind.Resync))
+            {
+                await FeedTests.OwnAsync(db, "select pg_logical_emit_message(false, 'filler', repeat('x', 1000000)) from generate_series(1, 4)");
+                await Task.Delay(50, Cancel);
+            }
+
+            follower.All.First(each => each.Kind == FeedEventKind.Resync).Error!.Code.ShouldBe("feed_resync");
+            logs.Errors.ShouldContain(line => line.Contains("given up", StringComparison.Ordinal));
+            await SeesInTheEndAsync(db, follower, owner, call);
+        }
+
+        await db.DropSlotsAsync();
+    }
+
+    [Fact]
+    public async Task Who_joins_after_a_restart_is_told_of_nothing_older()
+    {
+        await using var db = await cluster.CreateDatabaseAsync();
+        var owner = await db.NewUserAsync();
+        var call = (await FeedTests.CallAsync(db, owner)).Id;
+        await using (var feed = New(db))
+        {
+            await using var follower = await FeedFollower.StartAsync(feed, owner, "turns");
+            await FeedTests.AppendAsync(db, owner, call, [FeedTests.Said("before")]);
+            await follower.SeesAsync("before");
+        }
+
+        await using (var feed = New(db))
+        {
+            await using var follower = await FeedFollower.StartAsync(feed, owner, "turns");
+            await FeedTests.AppendAsync(db, owner, call, [FeedTests.Said("after")]);
+            await follower.SeesAsync("after");
+            follower.Changes.ShouldHaveSingleItem();
+        }
+
+        await db.DropSlotsAsync();
+    }
+
+    [Fact]
+    public async Task A_server_without_logical_wal_is_told_what_to_set_and_all_else_runs()
+    {
+        var home = Path.Combine(Path.GetTempPath(), "voxbase-tests-" + Guid.NewGuid().ToString("n")[..12]);
+        try
+        {
+            await using var postgres = await EmbeddedPostgres.StartAsync(new EmbeddedPostgresOptions { Home = home, Settings = { ["wal_level"] = "replica" } }, cancellationToken: Cancel);
+            await using var database = new Database(postgres.ConnectionString);
+            await new Migrator(database).ApplyAsync(Cancel);
+            await using var feed = new Feed(database, new VoxbaseOptions { Database = postgres.ConnectionString }, TimeProvider.System, NullLogger<Feed>.Instance);
+            await using var follower = FeedFollower.Begin(feed, Caller.Service, new FeedRequest([new FeedEntry("vox", "turns")]));
+            await follower.Ended;
+            follower.All.ShouldHaveSingleItem().Error!.Code.ShouldBe("feed_off");
+            feed.Health.Reason.ShouldNotBeNull().ShouldContain("alter system set wal_level = logical");
+            (await new Users(database).EnsureAsServiceAsync("someone@example.org", cancellationToken: Cancel)).Email.ShouldBe("someone@example.org");
+        }
+        finally
+        {
+            Directory.Delete(home, recursive: true);
+        }
     }
 
     [Fact]
@@ -159,11 +230,51 @@ public sealed class FeedSourceTests(TestCluster cluster)
         missing.ShouldBe("alert_deliveries alert_endpoints audit_log provider_events usage_folds usage_rollups");
     }
 
-    private static Feed New(TestDatabase db, string server = "test")
+    // The slot may be made anew more than once: what falls in between is told of by a resync.
+    private static async Task SeesInTheEndAsync(TestDatabase db, FeedFollower follower, Caller owner, Guid call)
+    {
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
+        patience.CancelAfter(TimeSpan.FromSeconds(120));
+        while (!follower.Changes.Exists(each => FeedFollower.Shown(each).Contains("after", StringComparison.Ordinal)))
+        {
+            await FeedTests.AppendAsync(db, owner, call, [FeedTests.Said("after")]);
+            await Task.Delay(100, patience.Token);
+        }
+    }
+
+    private static Feed New(TestDatabase db, string server = "test", Action<FeedOptions>? configure = null, ILogger<Feed>? logger = null)
     {
         var options = new VoxbaseOptions { Database = db.ConnectionString };
         options.Feed.ServerName = server;
-        return new Feed(db.Database, options, TimeProvider.System, NullLogger<Feed>.Instance);
+        configure?.Invoke(options.Feed);
+        return new Feed(db.Database, options, TimeProvider.System, logger ?? NullLogger<Feed>.Instance);
+    }
+
+    private sealed class FeedLogs : ILogger<Feed>
+    {
+        private readonly List<string> errors = [];
+
+        public List<string> Errors
+        {
+            get
+            {
+                lock (errors)
+                    return [.. errors];
+            }
+        }
+
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull => null;
+
+        public bool IsEnabled(LogLevel logLevel) => logLevel >= LogLevel.Error;
+
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+        {
+            if (!IsEnabled(logLevel))
+                return;
+            lock (errors)
+                errors.Add(formatter(state, exception));
+        }
     }
 
     private static async Task<List<string>> SlotsAsync(TestDatabase db)

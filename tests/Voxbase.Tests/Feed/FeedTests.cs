@@ -316,6 +316,35 @@ public sealed class FeedTests(TestCluster cluster)
     }
 
     [Fact]
+    public async Task Columns_that_are_made_of_others_are_in_the_record()
+    {
+        await using var db = await cluster.CreateDatabaseAsync();
+        var owner = await db.NewUserAsync();
+        await OwnAsync(
+            db,
+            """
+            create table public.sums (id int primary key, user_id uuid, a int, b text, total int generated always as (a * 2) stored,
+              shout text generated always as (upper(b) || '!') stored, secret int generated always as (a + 1) stored);
+            alter table public.sums enable row level security;
+            create policy own on public.sums to authenticated using (user_id = (select auth.uid()));
+            grant select (id, user_id, a, b, total, shout) on public.sums to authenticated;
+            """);
+        await using var follower = await FeedFollower.StartAsync(db.Feed, owner, "conversations");
+        await OwnAsync(db, "alter publication voxbase_feed add table public.sums");
+        await using var sums = await FeedFollower.StartAsync(db.Feed, owner, new FeedRequest([new FeedEntry("public", "sums")]));
+        var call = (await CallAsync(db, owner)).Id;
+        await OwnAsync(db, $"update vox.conversations set started_at = '2026-01-01 10:00Z', ended_at = '2026-01-01 10:01:30Z', status = 'completed' where id = '{call}'");
+        await follower.SeesAsync("completed");
+        FeedFollower.Record(follower.Changes[^1]).GetProperty("duration_seconds").GetInt32().ShouldBe(90);
+        await OwnAsync(db, $"insert into public.sums (id, user_id, a, b) values (1, '{owner.UserId}', 21, 'hey'), (2, '{owner.UserId}', null, null), (3, gen_random_uuid(), 1, 'x')");
+        await OwnAsync(db, "update public.sums set a = 5 where id = 1");
+        await sums.UntilAsync(all => all.Count(each => each.Kind == FeedEventKind.Change) == 3);
+        sums.Changes.Select(each => FeedFollower.Record(each)).Select(row => (row.GetProperty("total").GetRawText(), row.GetProperty("shout").GetRawText()))
+            .ShouldBe([("42", "\"HEY!\""), ("null", "null"), ("10", "\"HEY!\"")]);
+        sums.Changes[0].Columns.Select(column => $"{column.Name} {column.Type}").ShouldBe(["id int4", "user_id uuid", "a int4", "b text", "total int4", "shout text"]);
+    }
+
+    [Fact]
     public async Task A_large_value_that_stayed_is_named_and_not_sent()
     {
         await using var db = await cluster.CreateDatabaseAsync();

@@ -19,7 +19,7 @@ public sealed class LiveRecorder
 
     // A spool that is behind grows; one that was caught up with is emptied once it is worth the trouble.
     private const long EmptyAbove = 4 << 20;
-    private const int AudioOnlyPatience = 8;
+    private const int AudioOnlyPatience = 4;
 
     private static readonly TimeSpan ShortestRetry = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan LongestRetry = TimeSpan.FromSeconds(2);
@@ -37,16 +37,18 @@ public sealed class LiveRecorder
     private readonly Lock ending = new();
     private readonly List<(long Total, TaskCompletionSource Done)> waiting = [];
 
+    // What was read of the spool and is not committed yet.
+    private readonly List<LoggedEvent> pending = [];
     private CaptureSession? session;
-    private long committedTo = Spool.Start;
-    private int mostEvents;
+    private long readTo = Spool.Start;
+    private int pendingBytes;
+    private bool onlyAudio = true;
     private bool isAllRead;
     private End? end;
     private bool isNamed;
 
     private int isAwake;
-    private volatile bool isHurried;
-    private volatile bool hasWords;
+    private int isHurried;
     private volatile bool isEnded;
     private volatile End? endWithoutRecord;
     private long events;
@@ -77,7 +79,7 @@ public sealed class LiveRecorder
 
     internal bool HasEnded => isEnded;
 
-    internal long WaitingBytes => spool.Length - Volatile.Read(ref committedTo);
+    internal long WaitingBytes => spool.Length - Volatile.Read(ref readTo);
 
     /// <summary>
     /// Records a frame: an event as one side sent it. When this returns true, the event outlives this process and will be committed, in
@@ -94,13 +96,8 @@ public sealed class LiveRecorder
             return false;
         Interlocked.Increment(ref events);
         owner.Counted(1);
-        if (!isText || !RealtimeEventTypes.IsAudio(frame.Span))
-        {
-            hasWords = true;
-            if (fromServer && isText)
-                owner.Live?.Pass(topic, frame.Span);
-        }
-
+        if (fromServer && isText)
+            owner.Live?.Pass(topic, frame.Span);
         Wake();
         return true;
     }
@@ -115,7 +112,7 @@ public sealed class LiveRecorder
             waiting.Add((spool.Total, done));
         }
 
-        isHurried = true;
+        Interlocked.Exchange(ref isHurried, 1);
         Wake();
         await (await Task.WhenAny(done.Task, Completion)).WaitAsync(cancellationToken);
     }
@@ -146,12 +143,12 @@ public sealed class LiveRecorder
             }
         }
 
-        isHurried = true;
+        Interlocked.Exchange(ref isHurried, 1);
         Wake();
         return Completion.WaitAsync(cancellationToken);
     }
 
-    internal void Start() => owner.Lane.Run(RunAsync);
+    internal void Start() => _ = Task.Run(RunAsync);
 
     /// <summary>Stops committing; the spool is left for whoever recovers it.</summary>
     internal async Task AbandonAsync()
@@ -228,61 +225,49 @@ public sealed class LiveRecorder
     // Returns when all is committed and the call has ended.
     private async Task CommitAsync(CancellationToken cancellationToken)
     {
+        var committedAt = owner.Time.GetTimestamp();
         while (true)
         {
             await wake.WaitAsync(cancellationToken);
-            // What comes with audio is gathered for one interval; audio alone for some, or until it is as much as a commit takes.
-            for (var waited = 0; !isEnded && !isHurried && waited < AudioOnlyPatience; waited++)
-            {
-                if (waited > 0 && (hasWords || WaitingBytes >= owner.Options.CommitBytes))
-                    break;
+            if (!isEnded && Volatile.Read(ref isHurried) == 0)
                 await Task.Delay(owner.Options.CommitInterval, owner.Time, cancellationToken);
-            }
-
             Volatile.Write(ref isAwake, 0);
-            (isHurried, hasWords) = (false, false);
-            if (session is null)
-            {
-                session = await owner.Captures.OpenAsServiceAsync(conversation, cancellationToken);
-                session.GoOnAfter(spool.KeptBefore);
-            }
-
+            var isHurriedNow = Interlocked.Exchange(ref isHurried, 0) == 1 || isEnded;
             do
             {
-                // Until its turn comes a call's events are in the spool, and nowhere in memory.
-                await owner.Writing.WaitAsync(cancellationToken);
-                try
+                ReadMore();
+                var isDue = isHurriedNow || !onlyAudio || pendingBytes >= owner.Options.CommitBytes
+                    || owner.Time.GetElapsedTime(committedAt) >= owner.Options.CommitInterval * AudioOnlyPatience;
+                if (pending.Count > 0 && !isDue)
                 {
-                    await CommitNextAsync(session, cancellationToken);
+                    Wake();
+                    break;
                 }
-                finally
+
+                if (pending.Count > 0)
                 {
-                    owner.Writing.Release();
+                    await CommitPendingAsync(cancellationToken);
+                    committedAt = owner.Time.GetTimestamp();
                 }
             }
-            while (spool.Length > committedTo && end is null && !isAllRead);
+            while (spool.Length > readTo && end is null && !isAllRead);
 
             Answer();
-            if (end is not null)
-            {
-                if (end is { Reason: EndReasons.UpstreamClosed } closed && session.Reader.EndReason is { } said)
-                    end = closed with { Reason = said };
+            if (end is not null && pending.Count == 0)
                 return;
-            }
         }
     }
 
-    // As much as one commit takes, read and committed.
-    private async Task CommitNextAsync(CaptureSession to, CancellationToken cancellationToken)
+    private void ReadMore()
     {
-        var buffer = ArrayPool<byte>.Shared.Rent((int)Math.Clamp(WaitingBytes, Spool.RecordHead, owner.Options.CommitBytes));
+        var buffer = ArrayPool<byte>.Shared.Rent(256 * 1024);
         try
         {
-            var (events, taken) = (new List<LoggedEvent>(Math.Max(4, mostEvents)), 0);
-            End? read = null;
-            while (true)
+            while (pendingBytes < owner.Options.CommitBytes && end is null && !isAllRead)
             {
-                var rest = buffer.AsMemory(0, spool.Read(committedTo, buffer));
+                var read = spool.Read(readTo, buffer);
+                var rest = buffer.AsMemory(0, read);
+                var taken = 0;
                 int size;
                 while (Spool.TryRead(rest, out var kind, out var offsetMs, out var payload, out size))
                 {
@@ -290,41 +275,35 @@ public sealed class LiveRecorder
                     taken += size;
                     if (kind == EndKind)
                     {
-                        read = new End(JsonSerializer.Deserialize<string>(payload.Span)!, offsetMs);
+                        end = new End(JsonSerializer.Deserialize<string>(payload.Span)!, offsetMs);
                         break;
                     }
 
-                    var direction = (kind & ServerBit) != 0 ? EventDirections.Server : EventDirections.Client;
-                    events.Add(ProviderLog.Frame(direction, offsetMs, payload, isText: (kind & BinaryBit) == 0));
+                    Take(kind, offsetMs, payload);
                 }
 
-                if (taken > 0 || size <= buffer.Length || committedTo + size > spool.Length)
-                    break;
-                ArrayPool<byte>.Shared.Return(buffer);
-                buffer = ArrayPool<byte>.Shared.Rent(size);
-            }
+                Volatile.Write(ref readTo, readTo + taken);
+                if (taken > 0)
+                    continue;
+                if (size > buffer.Length && readTo + size <= spool.Length)
+                {
+                    ArrayPool<byte>.Shared.Return(buffer);
+                    buffer = ArrayPool<byte>.Shared.Rent(size);
+                    continue;
+                }
 
-            if (taken == 0)
-            {
-                EndOfSpool();
+                end = endWithoutRecord;
+                if (isRecovery)
+                {
+                    // Whatever follows is not whole: the machine, not only the process, broke down in the middle of it.
+                    isAllRead = true;
+                    end ??= new End(
+                        spool.EndsWithServer ? EndReasons.ServerLost : null,
+                        (int)Math.Max(0, (spool.WrittenAt - conversation.StartedAt).TotalMilliseconds));
+                }
+
                 return;
             }
-
-            mostEvents = Math.Max(mostEvents, Math.Min(events.Count, 1_024));
-            var charges = to.ChargeCount;
-            await to.RecordAsync(events, cancellationToken);
-            if (!isNamed && to.Reader.SessionId is { } sessionId)
-            {
-                await owner.Captures.NameAsServiceAsync(conversation.Id, sessionId, cancellationToken);
-                isNamed = true;
-            }
-
-            Volatile.Write(ref committedTo, committedTo + taken);
-            end = read;
-            if (to.ChargeCount > charges)
-                owner.Admission.Charged(conversation.Id);
-            if (committedTo > EmptyAbove && spool.TryEmpty(committedTo, to.KeptEvents))
-                Volatile.Write(ref committedTo, Spool.Start);
         }
         finally
         {
@@ -332,15 +311,48 @@ public sealed class LiveRecorder
         }
     }
 
-    private void EndOfSpool()
+    private void Take(byte kind, int offsetMs, ReadOnlyMemory<byte> payload)
     {
-        end = endWithoutRecord;
-        if (!isRecovery)
-            return;
-        // Whatever follows is not whole: the machine, not only the process, broke down in the middle of it.
-        isAllRead = true;
-        end ??= new End(
-            spool.EndsWithServer ? EndReasons.ServerLost : null, (int)Math.Max(0, (spool.WrittenAt - conversation.StartedAt).TotalMilliseconds));
+        var direction = (kind & ServerBit) != 0 ? EventDirections.Server : EventDirections.Client;
+        var e = ProviderLog.Frame(direction, offsetMs, payload, isText: (kind & BinaryBit) == 0);
+        pending.Add(e);
+        pendingBytes += payload.Length;
+        onlyAudio &= RealtimeEventTypes.Canonical(e.Type) is "input_audio_buffer.append" or "response.output_audio.delta" or "session.output_audio.delta"
+            or "session.input_audio_buffer.append";
+    }
+
+    private async Task CommitPendingAsync(CancellationToken cancellationToken)
+    {
+        if (session is null)
+        {
+            session = await owner.Captures.OpenAsServiceAsync(conversation, cancellationToken);
+            session.GoOnAfter(spool.KeptBefore);
+        }
+
+        var charges = session.ChargeCount;
+        await owner.Writing.WaitAsync(cancellationToken);
+        try
+        {
+            await session.RecordAsync(pending, cancellationToken);
+            if (!isNamed && session.Reader.SessionId is { } sessionId)
+            {
+                await owner.Captures.NameAsServiceAsync(conversation.Id, sessionId, cancellationToken);
+                isNamed = true;
+            }
+        }
+        finally
+        {
+            owner.Writing.Release();
+        }
+
+        pending.Clear();
+        (pendingBytes, onlyAudio) = (0, true);
+        if (session.ChargeCount > charges)
+            owner.Admission.Charged(conversation.Id);
+        if (readTo > EmptyAbove && spool.TryEmpty(readTo, session.KeptEvents))
+            Volatile.Write(ref readTo, Spool.Start);
+        if (end is { Reason: EndReasons.UpstreamClosed } closed && session.Reader.EndReason is { } said)
+            end = closed with { Reason = said };
     }
 
     // Tells who waits for a commit.
@@ -348,15 +360,18 @@ public sealed class LiveRecorder
     {
         lock (waiting)
         {
-            var committed = spool.Total - WaitingBytes;
+            if (pending.Count > 0)
+                return;
+            var committed = spool.Total - (spool.Length - readTo);
             waiting.RemoveAll(each => each.Total <= committed && each.Done.TrySetResult());
         }
     }
 
     private async Task ForgetAsync()
     {
-        (isAllRead, end) = (false, null);
-        Volatile.Write(ref committedTo, Spool.Start);
+        pending.Clear();
+        (pendingBytes, onlyAudio, isAllRead, end) = (0, true, false, null);
+        Volatile.Write(ref readTo, Spool.Start);
         if (session is { } broken)
         {
             session = null;

@@ -184,7 +184,7 @@ public sealed class ContextUpkeep
             return;
         try
         {
-            using var document = e.Parse();
+            using var document = JsonDocument.Parse(e.Payload, ProviderLog.JsonOptions);
             var root = document.RootElement;
             switch (e.Type)
             {

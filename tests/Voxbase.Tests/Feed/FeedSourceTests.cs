@@ -114,7 +114,7 @@ public sealed class FeedSourceTests(TestCluster cluster)
             }
 
             follower.All.First(each => each.Kind == FeedEventKind.Resync).Error!.Code.ShouldBe("feed_resync");
-            logs.Errors.ShouldContain(line => line.Contains("given up", StringComparison.Ordinal));
+            logs.Errors.ShouldContain(line => line.StartsWith("Gave up slot", StringComparison.Ordinal));
             await SeesInTheEndAsync(db, follower, owner, call);
         }
 

@@ -333,7 +333,8 @@ public sealed class FeedTests(TestCluster cluster)
         await OwnAsync(db, "alter publication voxbase_feed add table public.sums");
         await using var sums = await FeedFollower.StartAsync(db.Feed, owner, new FeedRequest([new FeedEntry("public", "sums")]));
         var call = (await CallAsync(db, owner)).Id;
-        await OwnAsync(db, $"update vox.conversations set started_at = '2026-01-01 10:00Z', ended_at = '2026-01-01 10:01:30Z', status = 'completed' where id = '{call}'");
+        await OwnAsync(db, $"update vox.conversations set started_at = '2026-01-01 10:00Z', connected_at = '2026-01-01 10:00Z', status = 'active' where id = '{call}'");
+        await OwnAsync(db, $"update vox.conversations set ended_at = '2026-01-01 10:01:30Z', status = 'completed' where id = '{call}'");
         await follower.SeesAsync("completed");
         FeedFollower.Record(follower.Changes[^1]).GetProperty("duration_seconds").GetInt32().ShouldBe(90);
         await OwnAsync(db, $"insert into public.sums (id, user_id, a, b) values (1, '{owner.UserId}', 21, 'hey'), (2, '{owner.UserId}', null, null), (3, gen_random_uuid(), 1, 'x')");

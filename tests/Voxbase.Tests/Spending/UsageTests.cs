@@ -299,7 +299,14 @@ public sealed class UsageTests(TestCluster cluster)
             await connection.OpenAsync(Cancel);
             await using var transaction = await connection.BeginTransactionAsync(Cancel);
             await using var fold = new NpgsqlCommand("set local role service_role; select vox_private.fold_stale_usage(5, now())", connection, transaction);
-            await fold.ExecuteNonQueryAsync(Cancel);
+            try
+            {
+                await fold.ExecuteNonQueryAsync(Cancel);
+            }
+            catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.DeadlockDetected)
+            {
+                // Undone by the database, for a writer that it met crosswise: cut off all the same. The library's own folds are repeated then.
+            }
         }
     }
 

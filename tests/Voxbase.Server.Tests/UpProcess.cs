@@ -20,21 +20,16 @@ internal sealed class UpProcess : IAsyncDisposable
 
     public string Url { get; private set; } = "";
 
-    /// <summary>From the start of the process to the line that says it is ready.</summary>
-    public TimeSpan ReadyAfter { get; private set; }
-
     public static Task<UpProcess> StartAsync(Cli cli, params string[] arguments) => StartAsync(cli, [], arguments);
 
     public static async Task<UpProcess> StartAsync(Cli cli, (string Name, string Value)[] environment, params string[] arguments)
     {
-        var clock = Stopwatch.StartNew();
         var up = new UpProcess(cli.Start(environment, ["up", "--port", "0", .. arguments]));
         while (await up.process.StandardOutput.ReadLineAsync(TestContext.Current.CancellationToken) is { } line)
         {
             up.output.AppendLine(line);
             if (line.IndexOf(Ready, StringComparison.Ordinal) is >= 0 and var at)
             {
-                up.ReadyAfter = clock.Elapsed;
                 up.Url = line[(at + Ready.Length)..].Split(' ')[0];
                 return up;
             }

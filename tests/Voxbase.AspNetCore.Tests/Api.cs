@@ -35,7 +35,7 @@ internal sealed class Api : IAsyncDisposable
 
     public static async Task<Api> StartAsync(TestCluster cluster, Action<VoxbaseOptions>? configure = null, string? connectionString = null)
     {
-        var database = await cluster.CreateDatabaseAsync();
+        var database = connectionString is null ? await cluster.CreateDatabaseAsync() : new TestDatabase(connectionString);
         var logs = new Logs();
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
@@ -43,7 +43,7 @@ internal sealed class Api : IAsyncDisposable
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0));
         builder.Services.AddVoxbase(options =>
         {
-            options.Database = connectionString ?? database.ConnectionString;
+            options.Database = database.ConnectionString;
             options.MigrateAtStart = false;
             options.Tokens.Secret = Secret;
             options.Recording.SpoolFolder = database.Options.Recording.SpoolFolder;

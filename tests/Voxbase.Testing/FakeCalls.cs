@@ -186,7 +186,12 @@ internal sealed class FakeCall
                 }
                 while (!part.EndOfMessage);
                 if (part.MessageType == WebSocketMessageType.Close)
+                {
+                    if (socket.State == WebSocketState.CloseReceived)
+                        await socket.CloseOutputAsync(WebSocketCloseStatus.NormalClosure, null, CancellationToken.None);
                     return;
+                }
+
                 var e = JsonElement.Parse(buffer.AsSpan(0, length));
                 if (OnReceived is { } answer)
                     await answer(e);

@@ -12,6 +12,7 @@ internal sealed class SidebandCall : IRunningCall
     private static readonly TimeSpan ShortestWait = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan ClosingPatience = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan LeavingPatience = TimeSpan.FromSeconds(2);
 
     private readonly OpenAiCalls calls;
     private readonly LiveRecorder recorder;
@@ -28,6 +29,7 @@ internal sealed class SidebandCall : IRunningCall
     // Why we hang up, while it is not certain that we can.
     private volatile string? wanted;
     private volatile string? endReason;
+    private volatile bool isLeaving;
 
     public SidebandCall(
         Conversation conversation, ProviderCall call, LiveRecorder recorder, OpenAiCalls calls, VoxbaseOptions options, TimeProvider time,
@@ -54,17 +56,21 @@ internal sealed class SidebandCall : IRunningCall
     /// <summary>Records an event of ours that goes to nobody.</summary>
     public void Note(ReadOnlyMemory<byte> e) => recorder.Record(fromServer: false, e);
 
-    /// <summary>Listens until the call is over, attaching again when cut off. Cancelled, it lets the call go on without us.</summary>
+    /// <summary>
+    /// Listens until the call is over, attaching again when cut off. Cancelled, it takes its leave and lets the call go on without us: what
+    /// the provider sent before it knew is recorded.
+    /// </summary>
     public async Task RunAsync(ClientWebSocket first, CancellationToken stopping)
     {
         using var either = CancellationTokenSource.CreateLinkedTokenSource(stopping, over.Token);
+        using var leaving = stopping.UnsafeRegister(static call => _ = ((SidebandCall)call!).LeaveAsync(), this);
         var socket = first;
         try
         {
             while (true)
             {
                 attached.TrySetResult(socket);
-                var cut = await ReceiveAsync(socket, either.Token);
+                var cut = await ReceiveAsync(socket, over.Token);
                 attached = new(TaskCreationOptions.RunContinuationsAsynchronously);
                 socket.Dispose();
                 if (cut.Reason is { } reason)
@@ -135,6 +141,27 @@ internal sealed class SidebandCall : IRunningCall
         }
     }
 
+    // The provider sends until it has read our goodbye; then it says its own, which ends the listening.
+    private async Task LeaveAsync()
+    {
+        isLeaving = true;
+        if (!attached.Task.IsCompleted)
+        {
+            await over.CancelAsync();
+            return;
+        }
+
+        over.CancelAfter(LeavingPatience);
+        try
+        {
+            await attached.Task.Result.CloseOutputAsync(WebSocketCloseStatus.NormalClosure, null, over.Token);
+        }
+        catch (Exception e) when (e is WebSocketException or ObjectDisposedException or InvalidOperationException or OperationCanceledException)
+        {
+            // Cut off, which ends it as well.
+        }
+    }
+
     // Recorded first, as everything that passes; a socket that breaks under it is waited for, and gets it then.
     private async Task SendAsync(ReadOnlyMemory<byte> frame, CancellationToken cancellationToken)
     {
@@ -148,8 +175,8 @@ internal sealed class SidebandCall : IRunningCall
                 var socket = await attached.Task.WaitAsync(either.Token);
                 if (!isRecorded)
                 {
-                    if (!recorder.Record(fromServer: false, frame))
-                        throw new OperationCanceledException("The call is over.");
+                    if (isLeaving || !recorder.Record(fromServer: false, frame))
+                        throw new OperationCanceledException("The call is over, or goes on without us.");
                     isRecorded = true;
                     See(fromServer: false, frame);
                 }
@@ -196,7 +223,8 @@ internal sealed class SidebandCall : IRunningCall
 
                 if (received.MessageType == WebSocketMessageType.Close)
                 {
-                    await socket.CloseOutputAsync(WebSocketCloseStatus.NormalClosure, null, cancellationToken);
+                    if (socket.State == WebSocketState.CloseReceived)
+                        await socket.CloseOutputAsync(WebSocketCloseStatus.NormalClosure, null, cancellationToken);
                     return new Cut(socket.CloseStatus == WebSocketCloseStatus.NormalClosure, null);
                 }
 

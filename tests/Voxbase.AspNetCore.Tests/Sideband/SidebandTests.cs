@@ -136,6 +136,20 @@ public sealed class SidebandTests(TestCluster cluster)
     }
 
     [Fact]
+    public async Task What_the_provider_sent_before_it_knew_that_the_server_stops_is_recorded()
+    {
+        await using var bed = await Bed.StartAsync(cluster);
+        var attached = await bed.Sidebands.AttachAsync(Caller.Service, "rtc_1", cancellationToken: Cancel);
+        await bed.Call.AttachedAsync();
+        await bed.Call.SendAsync([Created, Asked, .. Enumerable.Range(0, 500).Select(i => $$"""{"type":"rate_limits.updated","event_id":"limits_{{i}}"}""")]);
+        await bed.RestartAsync();
+        await bed.Call.AttachedAsync();
+        await bed.OpenAi.EndAsync("rtc_1");
+        await bed.EndedAsync(attached.Id);
+        (await bed.Api.Database.ScalarAsync(Caller.Service, "select count(*) from vox.provider_events")).ShouldBe(502L);
+    }
+
+    [Fact]
     public async Task A_call_that_ended_while_no_server_ran_ends_at_the_next_start()
     {
         await using var bed = await Bed.StartAsync(cluster);

@@ -96,13 +96,12 @@ internal static class TurnInserts
     public static Statement One(Caller caller, TurnInput row, DateOnly? month)
     {
         var given = Given(row.Turn);
-        var parameters = new NpgsqlParameter[5 + BitOperations.PopCount(given)];
+        var parameters = new NpgsqlParameter[4 + BitOperations.PopCount(given)];
         parameters[0] = Parameter.Uuid(row.ConversationId);
         parameters[1] = Parameter.Uuid(row.Id);
         parameters[2] = Parameter.Text(TurnRows.Lower(row.Turn.Role));
         parameters[3] = Parameter.Text(caller.Key);
-        parameters[4] = Parameter.Text(caller.Claims);
-        var place = 5;
+        var place = 4;
         for (var left = given; left != 0; left &= left - 1)
             parameters[place++] = columns[BitOperations.TrailingZeroCount(left)].One(row.Turn);
         return new Statement(ones.GetOrAdd((given, month), static key => OneText(key.Columns, key.Month)), parameters);
@@ -115,30 +114,38 @@ internal static class TurnInserts
     public static Statement Many(IReadOnlyList<TurnInput> rows, DateOnly? month)
     {
         var given = 0UL;
-        var ranks = new int[rows.Count];
-        var turns = new Dictionary<Guid, int>();
+        var (ranks, places) = (new int[rows.Count], new int[rows.Count]);
+        var known = new Dictionary<Guid, int>();
+        var counts = new List<int>();
         for (var i = 0; i < ranks.Length; i++)
         {
             given |= Given(rows[i].Turn);
-            ranks[i] = ++CollectionsMarshal.GetValueRefOrAddDefault(turns, rows[i].ConversationId, out _);
+            ref var place = ref CollectionsMarshal.GetValueRefOrAddDefault(known, rows[i].ConversationId, out var isKnown);
+            if (!isKnown)
+            {
+                place = counts.Count;
+                counts.Add(0);
+            }
+
+            places[i] = place;
+            ranks[i] = ++CollectionsMarshal.AsSpan(counts)[place];
         }
 
         // In the order of their ids, so that two writers never wait for each other crosswise.
-        var conversations = turns.Keys.ToArray();
-        Array.Sort(conversations);
+        var conversations = known.OrderBy(each => each.Key).ToArray();
         var parameters = new List<NpgsqlParameter>
         {
-            Parameter.Uuids(conversations, id => id),
-            Parameter.Integers(conversations, id => turns[id]),
+            Parameter.Uuids(conversations, each => each.Key),
+            Parameter.Integers(conversations, each => counts[each.Value]),
         };
         foreach (var sum in sums)
         {
             if ((given & sum.Source) == 0)
                 continue;
-            var added = new Dictionary<Guid, long>(conversations.Length);
-            foreach (var row in rows)
-                CollectionsMarshal.GetValueRefOrAddDefault(added, row.ConversationId, out _) += sum.Of(row.Turn);
-            parameters.Add(Parameter.Bigints(conversations, id => added[id]));
+            var added = new long[counts.Count];
+            for (var i = 0; i < places.Length; i++)
+                added[places[i]] += sum.Of(rows[i].Turn);
+            parameters.Add(Parameter.Bigints(conversations, each => added[each.Value]));
         }
 
         parameters.Add(Parameter.Uuids(rows, r => r.ConversationId));
@@ -154,7 +161,7 @@ internal static class TurnInserts
     // asks. Were it ever said later, the policy would find nobody and refuse.
     private static string OneText(ulong given, DateOnly? month)
     {
-        var (totals, names, values, place) = ("", "", "", 5);
+        var (totals, names, values, place) = ("", "", "", 4);
         for (var left = given; left != 0; left &= left - 1)
         {
             var at = BitOperations.TrailingZeroCount(left);
@@ -172,10 +179,7 @@ internal static class TurnInserts
             $"""
             with target as (
               update vox.conversations set turn_count = turn_count + 1, last_sequence = last_sequence + 1, {totals}usage_stale = true, updated_at = now()
-              where id = (
-                select case
-                  when set_config('vox.caller', $4, true) is not null and set_config('request.jwt.claims', $5, true) is not null then $1
-                end)
+              where id = (select case when set_config('vox.caller', $4, true) is not null then $1 end)
               returning user_id, last_sequence
             ), added as (
               insert into {Table(month)} (conversation_id, id, sequence_number, user_id, role{names})

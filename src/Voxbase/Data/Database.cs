@@ -191,8 +191,8 @@ public sealed class Database : IAsyncDisposable
 
     /// <summary>
     /// Runs one statement as the library's own writer, for whoever <see cref="Caller.AsWriter"/> stands for: on a connection that is
-    /// always the writer's, so that nothing goes ahead of the statement. It must itself set <c>vox.caller</c> and the claims before a
-    /// policy asks for them; one that does not is refused every row. Repeated after a deadlock, as in the other form.
+    /// always the writer's, so that nothing goes ahead of the statement. It must itself set <c>vox.caller</c> before a
+    /// policy asks for it; one that does not is refused every row. Repeated after a deadlock, as in the other form.
     /// </summary>
     internal Task<T> RunAsWriterAsync<T>(
         Statement statement, Func<NpgsqlDataReader, CancellationToken, Task<T>> read, CancellationToken cancellationToken) =>

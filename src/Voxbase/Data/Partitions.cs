@@ -36,12 +36,13 @@ public sealed class Partitions(Database database, VoxbaseOptions options, TimePr
     /// </summary>
     internal ValueTask EnsureForAsync(Caller caller, Guid conversationId, CancellationToken cancellationToken)
     {
+        if (ReadyMonthOf(conversationId) is not null)
+            return ValueTask.CompletedTask;
         var now = time.GetUtcNow();
         var oldest = caller.IsService ? new DateTimeOffset(2015, 1, 1, 0, 0, 0, TimeSpan.Zero) : now.AddYears(-1);
         if (TimeOf(conversationId) is not { } madeAt || madeAt > now.AddMonths(1) || madeAt < oldest)
             return ValueTask.CompletedTask;
-        var month = MonthOf(madeAt);
-        return ready.ContainsKey(month) ? ValueTask.CompletedTask : new ValueTask(EnsureAsync(month, cancellationToken));
+        return new ValueTask(EnsureAsync(MonthOf(madeAt), cancellationToken));
     }
 
     /// <summary>The month whose partition holds this conversation, or null when it may not have one.</summary>

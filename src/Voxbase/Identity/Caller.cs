@@ -71,10 +71,10 @@ public sealed record Caller
     public bool IsService => Role == ServiceRole;
 
     /// <summary>
-    /// The same caller in the database role that the library appends turns as: the policies ask for the same claims, and it alone
+    /// The same caller in the database role that the library appends turns as: its policies ask for <see cref="Key"/>, and it alone
     /// may add to a conversation's totals. No token can name it.
     /// </summary>
-    // The writer's policies ask for the claims alone, and an anonymous token may well name a subject: it stays what it is.
+    // The writer's policies do not ask for a role, and an anonymous token may well name a subject: it stays what it is.
     internal Caller AsWriter() => IsWriter ? new("vox_writer", UserId, Claims, Key) : this;
 
     internal bool IsWriter => Role != AnonymousRole;

@@ -1988,6 +1988,22 @@ end
 $function$;
 revoke execute on function vox_private.users_forget() from public;
 
+CREATE OR REPLACE FUNCTION vox_private.writer_serves_admin()
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE PARALLEL SAFE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select exists (
+    select from vox.users
+    where id = case when pg_catalog.length(pg_catalog.current_setting('vox.caller', true)) = 36 then pg_catalog.current_setting('vox.caller', true)::uuid end
+      and role = 'admin' and is_active and deleted_at is null
+  )
+$function$;
+comment on function vox_private.writer_serves_admin() is 'Whether vox.caller, which is a user''s id or a role''s name, is an admin.';
+revoke execute on function vox_private.writer_serves_admin() from public;
+grant execute on function vox_private.writer_serves_admin() to vox_writer;
+
 -- Tables ----------------------------------------------------------------------------------------------------------------------------------
 
 create table vox.alert_deliveries (
@@ -2987,7 +3003,7 @@ create policy cleanings_update on vox.cleanings for update to authenticated
 alter table vox.conversations enable row level security;
 alter table vox.conversations force row level security;
 create policy conversations_append on vox.conversations for update to vox_writer
-  using (((current_setting('vox.caller'::text, true) = ANY (ARRAY[(user_id)::text, 'service_role'::text])) OR vox_private.is_admin()))
+  using (((current_setting('vox.caller'::text, true) = ANY (ARRAY[(user_id)::text, 'service_role'::text])) OR vox_private.writer_serves_admin()))
   with check (true);
 create policy conversations_delete on vox.conversations for delete to authenticated
   using (( SELECT vox_private.is_admin() AS is_admin));
@@ -3118,7 +3134,7 @@ alter table vox.turns force row level security;
 create policy turns_append on vox.turns for insert to vox_writer
   with check (true);
 create policy turns_find on vox.turns for select to vox_writer
-  using (((current_setting('vox.caller'::text, true) = ANY (ARRAY[(user_id)::text, 'service_role'::text])) OR vox_private.is_admin()));
+  using (((current_setting('vox.caller'::text, true) = ANY (ARRAY[(user_id)::text, 'service_role'::text])) OR vox_private.writer_serves_admin()));
 create policy turns_insert on vox.turns for insert to authenticated
   with check (((user_id = ( SELECT auth.uid() AS uid)) OR ( SELECT vox_private.is_admin() AS is_admin)));
 create policy turns_select on vox.turns for select to authenticated

@@ -1,6 +1,7 @@
 using System.Reflection;
 using System.Text.Json;
 using Npgsql;
+using Voxbase.Data;
 using Voxbase.Testing;
 
 namespace Voxbase.Tests;
@@ -70,6 +71,23 @@ public sealed class TurnInsertsTests(TestCluster cluster)
 
         (await db.Conversations.FindAsync(owner, conversation, Cancel)).TurnCount.ShouldBe(3 * turns);
         (await Recount.FaultsAsync(db, Cancel)).ShouldBeEmpty();
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public async Task An_admin_appends_to_the_conversations_of_others_for_as_long_as_they_are_one(int turns)
+    {
+        await using var db = await cluster.CreateDatabaseAsync();
+        var (owner, admin) = (await db.NewUserAsync(), await db.NewUserAsync(isAdmin: true));
+        var conversation = (await db.Conversations.StartAsync(owner, new NewConversation(), Cancel)).Id;
+        await db.Conversations.AppendAsync(admin, conversation, Said(turns), Cancel);
+        await db.Users.SetRoleAsServiceAsync(admin.UserId!.Value, isAdmin: false, Cancel);
+        (await Should.ThrowAsync<VoxbaseException>(() => db.Conversations.AppendAsync(admin, conversation, Said(turns), Cancel)))
+            .Code.ShouldBe("conversation_not_found");
+
+        (await db.ScalarAsync(Caller.Service, "select count(*) from vox.turns where user_id = $1", Parameter.Uuid(owner.UserId))).ShouldBe((long)turns);
+        (await db.ScalarAsync(Caller.Service, "select count(*) from vox.turns")).ShouldBe((long)turns);
     }
 
     [Theory]

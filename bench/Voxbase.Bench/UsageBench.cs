@@ -2,89 +2,155 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Net.Http.Headers;
 using System.Security.Cryptography;
+using Npgsql;
 
 namespace Voxbase.Bench;
 
-/// <summary>Statistics of a month, the more conversations the month has. The rows are made by SQL and folded as the server folds them.</summary>
+/// <summary>
+/// Statistics of a month, the more conversations the month has. Rows and rollups are made by SQL, as folding a million conversations one
+/// by one would take an hour; before that, the rollups of some conversations are compared with what the server folds of them.
+/// </summary>
 internal static class UsageBench
 {
     private const int Questions = 200;
+    private const int Compared = 500;
+    private const int Chunk = 50_000;
     private const double BoundMs = 20;
+    private const string Period = "from=2026-05-01&to=2026-06-01";
 
-    // 1,000 users, 31 days, one turn of latency and three charges a conversation. Triggers are off while rows are made: a million
-    // conversations are to be there, not to be measured.
-    private static string Generate(int first, int last) =>
+    // 1,000 users, 31 days, one turn and three charges a conversation, whatever the size: only how many there are changes.
+    private const string Made =
+        """
+        select i,
+          (lpad(to_hex(1777593600000 + i::bigint * 2), 12, '0') || '70008000' || lpad(to_hex(i), 12, '0'))::uuid as id,
+          ('00000000-0000-7000-8000-' || lpad((1 + i % 1000)::text, 12, '0'))::uuid as user_id,
+          '2026-05-01Z'::timestamptz + make_interval(days => i / 1000 % 31, secs => i % 86400) as at,
+          (array['realtime', 'call'])[1 + i % 2] as kind,
+          (array['gpt-realtime', 'gpt-realtime-mini', 'gpt-realtime-2.1'])[1 + i / 7 % 3] as model,
+          1000 + i % 700 as input, 200 + i % 90 as output, 100 + i % 333 as quantity,
+          (300 * exp((i::bigint * 7919 % 1000) / 400::double precision))::integer as answered_ms
+        from generate_series($1::integer, $2::integer) i
+        """;
+
+    // Triggers are off: a million conversations are to be there, not to be measured.
+    private const string MakeRows =
         $"""
-        set session_replication_role = replica;
-        insert into vox.users (id, email)
-        select ('00000000-0000-7000-8000-' || lpad(i::text, 12, '0'))::uuid, 'bench-' || i || '@example.org' from generate_series(1, 1000) i
-        on conflict do nothing;
-        with made as (
-          select vox.uuid_v7() as id, ('00000000-0000-7000-8000-' || lpad((1 + i % 1000)::text, 12, '0'))::uuid as user_id, i,
-            '2026-05-01'::timestamptz + make_interval(secs => i % (31 * 86400)) as at
-          from generate_series({first}, {last}) i
-        ), conversations as (
-          insert into vox.conversations (id, user_id, kind, status, started_at, connected_at, ended_at, duration_seconds, llm_provider, llm_model, turn_count, last_sequence)
-          select id, user_id, (array['realtime', 'call']::vox.conversation_kind[])[1 + i % 2], 'completed', at, at, at + interval '3 min', 180, 'openai',
-            (array['gpt-realtime', 'gpt-realtime-mini', 'gpt-realtime-2.1'])[1 + i % 3], 1, 1
-          from made
+        with made as materialized ({Made}), conversations as (
+          insert into vox.conversations (
+            id, user_id, kind, status, started_at, connected_at, ended_at, duration_seconds, llm_provider, llm_model, turn_count, last_sequence, usage_stale)
+          select id, user_id, kind::vox.conversation_kind, 'completed', at, at, at + interval '3 min', 180, 'openai', model, 1, 1, $3::boolean from made
         ), turns as (
-          insert into vox.turns (conversation_id, id, sequence_number, user_id, role, started_at, provider, model, input_tokens, output_tokens, end_to_end_ms, llm_first_token_ms)
-          select id, id, 1, user_id, 'assistant', at, 'openai', (array['gpt-realtime', 'gpt-realtime-mini', 'gpt-realtime-2.1'])[1 + i % 3],
-            1000 + i % 700, 200 + i % 90, (300 * exp((i * 7919 % 1000) / 400.0))::integer, (100 * exp((i * 104729 % 1000) / 400.0))::integer
-          from made
+          insert into vox.turns (
+            conversation_id, id, sequence_number, user_id, role, started_at, provider, model, input_tokens, output_tokens, end_to_end_ms)
+          select id, id, 1, user_id, 'assistant', at, 'openai', model, input, output, answered_ms from made
         )
         insert into vox.charges (conversation_id, id, user_id, turn_id, stage, meter, provider, model, quantity, unit_price_usd, per, charged_at)
-        select m.id, vox.uuid_v7(), m.user_id, m.id, 'llm', x.meter, 'openai', (array['gpt-realtime', 'gpt-realtime-mini', 'gpt-realtime-2.1'])[1 + i % 3],
-          100 + i % 333, 4, 1000000, at
-        from made m
-        cross join (values ('llm.input.text'), ('llm.input.audio'), ('llm.output.audio')) x(meter);
-        set session_replication_role = default;
+        select id, ('00000000-0000-7000-8' || x.n || '00-' || lpad(to_hex(i), 12, '0'))::uuid, user_id, id, 'llm', x.meter, 'openai', model, quantity, 4, 1000000, at
+        from made
+        cross join (values (1, 'llm.input.text'), (2, 'llm.input.audio'), (3, 'llm.output.audio')) x(n, meter)
+        """;
+
+    // What folding them comes to.
+    private const string MakeRollups =
+        $"""
+        with made as materialized (
+          select *, ceil(ln(answered_ms::double precision) / ln(1.04::double precision))::smallint as answered from ({Made}) m
+        ), days as materialized (
+          select m.user_id as scope, (m.at at time zone 'UTC')::date as period, v.measure, v.kind, v.provider, v.model, v.stage, v.meter, v.bucket,
+            sum(v.count) as count, sum(v.quantity) as quantity, sum(v.usd) as usd
+          from made m
+          cross join lateral (values
+            ('conversation', kind, '', '', '', '', 0::smallint, 1, 180, 0::numeric),
+            ('completed', kind, '', '', '', '', 0::smallint, 1, 180, 0),
+            ('turn', kind, '', '', '', '', 0::smallint, 1, 0, 0),
+            ('conversation.model', kind, 'openai', model, '', '', 0::smallint, 1, 180, 0),
+            ('conversation.stage', kind, '', '', 'llm', '', 0::smallint, 1, 180, 0),
+            ('tokens', kind, 'openai', model, 'llm', 'input', 0::smallint, 0, input, 0),
+            ('tokens', kind, 'openai', model, 'llm', 'output', 0::smallint, 0, output, 0),
+            ('charge', kind, 'openai', model, 'llm', 'llm.input.text', 0::smallint, 1, m.quantity, m.quantity::numeric * 4 / 1000000),
+            ('charge', kind, 'openai', model, 'llm', 'llm.input.audio', 0::smallint, 1, m.quantity, m.quantity::numeric * 4 / 1000000),
+            ('charge', kind, 'openai', model, 'llm', 'llm.output.audio', 0::smallint, 1, m.quantity, m.quantity::numeric * 4 / 1000000),
+            ('latency', '', '', '', '', '', answered, 1, answered_ms, 0),
+            ('latency.kind', kind, '', '', '', '', answered, 1, answered_ms, 0),
+            ('latency.model', '', 'openai', model, '', '', answered, 1, answered_ms, 0)
+          ) v(measure, kind, provider, model, stage, meter, bucket, count, quantity, usd)
+          group by 1, 2, 3, 4, 5, 6, 7, 8, 9
+        ), everyone as materialized (
+          select 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid as scope, period, measure, kind, provider, model, stage, meter, bucket,
+            sum(count) as count, sum(quantity) as quantity, sum(usd) as usd
+          from days
+          group by 1, 2, 3, 4, 5, 6, 7, 8, 9
+        )
+        insert into vox.usage_rollups (
+          scope, by_month, measure, period, kind, provider, model, stage, meter, bucket, count, quantity, amount_usd, saved_usd)
+        select scope, false, measure, period, kind, provider, model, stage, meter, bucket, count, quantity, usd, 0 from days
+        union all
+        select scope, false, measure, period, kind, provider, model, stage, meter, bucket, count, quantity, usd, 0 from everyone
+        union all
+        select scope, true, measure, '2026-05-01'::date, kind, provider, model, stage, meter, bucket, sum(count), sum(quantity), sum(usd), 0
+        from (select * from days union all select * from everyone) d
+        group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
+        """;
+
+    private const string Rollups =
+        """
+        select md5(coalesce(string_agg(to_jsonb(r)::text, chr(10) order by scope, by_month, measure, period, kind, provider, model, stage, meter, bucket), ''))
+        from (
+          select scope, by_month, measure, period, kind, provider, model, stage, meter, bucket, count, trim_scale(quantity) as quantity, amount_usd, saved_usd
+          from vox.usage_rollups
+          where count <> 0 or quantity <> 0 or amount_usd <> 0
+        ) r
         """;
 
     public static async Task<IReadOnlyList<Figure>> RunAsync(BenchEnvironment environment, int rounds)
     {
         var sizes = (Environment.GetEnvironmentVariable("VOXBASE_BENCH_CONVERSATIONS") ?? "10000,100000,1000000")
             .Split(',').Select(size => int.Parse(size, CultureInfo.InvariantCulture)).Order().ToList();
+        await CompareAsync(environment);
         var secret = Convert.ToBase64String(RandomNumberGenerator.GetBytes(48));
         using var tokens = new Tokens(new TokensOptions { Secret = secret }, TimeProvider.System);
         using var server = HttpBench.Start(environment.Database.ConnectionString, secret);
         try
         {
-            using var http = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{await HttpBench.PortAsync(server)}") };
-            http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", tokens.Mint(Caller.ServiceRole, null, null, TimeSpan.FromHours(6)));
+            var address = new Uri($"http://127.0.0.1:{await HttpBench.PortAsync(server)}");
+            using var admin = Client(address, tokens.Mint(Caller.ServiceRole, null, null, TimeSpan.FromHours(6)));
+            using var user = Client(address, tokens.Mint(Caller.UserRole, new Guid("00000000-0000-7000-8000-000000000007"), null, TimeSpan.FromHours(6)));
+            (string Name, Func<Task> Ask)[] questions =
+            [
+                ("a month of everyone by day", () => GetAsync(admin, $"/v1/usage?everyone=true&{Period}&by=day")),
+                ("of everyone by model", () => GetAsync(admin, $"/v1/usage?everyone=true&{Period}&by=model")),
+                ("of everyone, one row", () => GetAsync(admin, $"/v1/usage?everyone=true&{Period}&by=total")),
+                ("one's own by day", () => GetAsync(user, $"/v1/usage?{Period}&by=day")),
+            ];
             var figures = new List<Figure>();
-            var (made, smallest) = (0, new List<double>());
+            var smallest = new List<double>[questions.Length];
+            var made = 0;
             foreach (var size in sizes)
             {
-                for (; made < size; made += Math.Min(20_000, size - made))
+                for (; made < size; made = Math.Min(made + Chunk, size))
                 {
-                    await environment.ExecuteAsync(Generate(made, Math.Min(made + 20_000, size) - 1));
-                    await environment.Database.UsageFold.RunOnceAsync();
+                    await MakeAsync(environment, MakeRows, made, Math.Min(made + Chunk, size) - 1, false);
+                    await Console.Error.WriteAsync(FormattableString.Invariant($"\r{Math.Min(made + Chunk, size):N0} conversations of {sizes[^1]:N0} "));
                 }
 
+                await Console.Error.WriteLineAsync();
+                await MakeRollupsAsync(environment, size);
                 await environment.ExecuteAsync("vacuum analyze vox.usage_rollups, vox.conversations");
-                var (library, overHttp) = (new List<double>(), new List<double>());
-                var query = new UsageQuery { Everyone = true, From = new DateOnly(2026, 5, 1), To = new DateOnly(2026, 6, 1), By = UsageBy.Day };
-                Func<Task> ask = () => environment.Database.Usage.ReadAsync(Caller.Service, query);
-                Func<Task> get = async () => (await http.GetAsync(new Uri("/v1/usage?everyone=true&from=2026-05-01&to=2026-06-01&by=day", UriKind.Relative))).EnsureSuccessStatusCode();
-                await TimesAsync(20, ask);
-                await TimesAsync(20, get);
-                for (var round = 0; round < rounds; round++)
-                {
-                    library.Add(P95(await TimesAsync(Questions, ask)));
-                    overHttp.Add(P95(await TimesAsync(Questions, get)));
-                }
-
-                if (smallest.Count == 0)
-                    smallest = library;
                 var name = size.ToString("N0", CultureInfo.InvariantCulture);
-                figures.Add(Figure.Of("usage", $"a month by day of {name} conversations, p95", "ms", [.. library.Select(ms => (ms, BoundMs))], "bound", 1, atLeast: false));
-                figures.Add(Figure.Of("usage", $"the same over HTTP, {name} conversations", "ms", [.. overHttp.Select(ms => (ms, BoundMs))], "bound", 1, atLeast: false));
-                if (size == sizes[^1] && sizes.Count > 1)
+                for (var i = 0; i < questions.Length; i++)
                 {
-                    var first = sizes[0].ToString("N0", CultureInfo.InvariantCulture);
-                    figures.Add(Figure.Of("usage", $"{name} conversations, against {first}", "ms", [.. library.Zip(smallest)], $"{first} conversations", 2, atLeast: false));
+                    await TimesAsync(20, questions[i].Ask);
+                    var (p50, p95) = (new List<double>(), new List<double>());
+                    for (var round = 0; round < rounds; round++)
+                    {
+                        var times = (await TimesAsync(Questions, questions[i].Ask)).Order().ToList();
+                        p50.Add(times[times.Count / 2]);
+                        p95.Add(times[(int)Math.Ceiling(times.Count * 0.95) - 1]);
+                    }
+
+                    smallest[i] ??= p50;
+                    figures.Add(Figure.Of("usage", $"{questions[i].Name}, {name} conversations, p95", "ms", [.. p95.Select(ms => (ms, BoundMs))], "bound", 1, atLeast: false));
+                    figures.Add(Figure.Of("usage", $"{questions[i].Name}, {name} conversations, p50", "ms", [.. p50.Zip(smallest[i])], $"of {sizes[0].ToString("N0", CultureInfo.InvariantCulture)}", size == sizes[0] || i == questions.Length - 1 ? null : 1.5, atLeast: false));
                 }
             }
 
@@ -97,7 +163,58 @@ internal static class UsageBench
         }
     }
 
-    private static double P95(List<double> times) => times.Order().ElementAt((int)Math.Ceiling(times.Count * 0.95) - 1);
+    // Some conversations as the server folds them, and then as they are made here.
+    private static async Task CompareAsync(BenchEnvironment environment)
+    {
+        await environment.ExecuteAsync(
+            """
+            insert into vox.users (id, email)
+            select ('00000000-0000-7000-8000-' || lpad(i::text, 12, '0'))::uuid, 'bench-' || i || '@example.org' from generate_series(1, 1000) i
+            """);
+        await MakeAsync(environment, MakeRows, 0, Compared - 1, true);
+        await environment.Database.UsageFold.RunOnceAsync();
+        var folded = await RollupsAsync();
+        await MakeRollupsAsync(environment, Compared);
+        if (await RollupsAsync() != folded)
+            throw new InvalidOperationException("The rollups that are made are not those that folding comes to.");
+        await environment.ExecuteAsync("truncate vox.usage_rollups, vox.usage_folds; truncate vox.turns, vox.charges, vox.conversations cascade");
+
+        async Task<string> RollupsAsync()
+        {
+            await using var command = environment.Raw.CreateCommand(Rollups);
+            return (string)(await command.ExecuteScalarAsync())!;
+        }
+    }
+
+    private static async Task MakeRollupsAsync(BenchEnvironment environment, int count)
+    {
+        await environment.ExecuteAsync("truncate vox.usage_rollups");
+        await MakeAsync(environment, MakeRollups, 0, count - 1);
+    }
+
+    private static async Task MakeAsync(BenchEnvironment environment, string sql, params object[] parameters)
+    {
+        await using var connection = await environment.Raw.OpenConnectionAsync();
+        await RunAsync("set session_replication_role = replica; set work_mem = '1GB'");
+        await RunAsync(sql, parameters);
+        await RunAsync("set session_replication_role = default; reset work_mem");
+
+        async Task RunAsync(string text, params object[] values)
+        {
+            await using var command = new NpgsqlCommand(text, connection) { CommandTimeout = 0 };
+            foreach (var value in values)
+                command.Parameters.Add(new NpgsqlParameter { Value = value });
+            await command.ExecuteNonQueryAsync();
+        }
+    }
+
+    private static HttpClient Client(Uri address, string token) => new()
+    {
+        BaseAddress = address, DefaultRequestHeaders = { Authorization = new AuthenticationHeaderValue("Bearer", token) },
+    };
+
+    private static async Task GetAsync(HttpClient http, string path) =>
+        (await http.GetAsync(new Uri(path, UriKind.Relative))).EnsureSuccessStatusCode();
 
     private static async Task<List<double>> TimesAsync(int count, Func<Task> work)
     {

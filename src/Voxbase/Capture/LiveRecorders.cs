@@ -28,11 +28,11 @@ public sealed class LiveRecorders : IAsyncDisposable
         Live = live;
         (Captures, this.conversations, Admission, Options, Time) = (captures, conversations, admission, options.Recording, time);
         Logger = logger ?? NullLogger<LiveRecorders>.Instance;
-        Writing = new SemaphoreSlim(Options.Writers);
+        Writing = new SemaphoreSlim(Options.ResolvedWriters);
         folder = Options.ResolveFolder();
         counted = meter.CreateCounter<long>("voxbase.recording.events", "{event}", "Events recorded.");
         meter.CreateObservableUpDownCounter("voxbase.recording.calls", () => Count, "{call}", "Calls being recorded.");
-        meter.CreateObservableUpDownCounter("voxbase.recording.spool", () => WaitingBytes, "By", "Recorded and not read for a commit yet.");
+        meter.CreateObservableUpDownCounter("voxbase.recording.spool", () => WaitingBytes, "By", "Recorded and not committed yet.");
     }
 
     /// <summary>How many calls are being recorded, those included that have ended and are not all committed.</summary>
@@ -55,6 +55,9 @@ public sealed class LiveRecorders : IAsyncDisposable
     internal ILogger Logger { get; }
 
     internal SemaphoreSlim Writing { get; }
+
+    /// <summary>Where recorders run: not among what passes audio on.</summary>
+    internal RecorderLane Lane { get; } = new();
 
     /// <summary>
     /// Starts recording a conversation, which its status leaves as it is. Waits until nobody else captures it. The recorder writes as the
@@ -147,6 +150,7 @@ public sealed class LiveRecorders : IAsyncDisposable
     {
         await StopAsync(new CancellationToken(canceled: true));
         meter.Dispose();
+        Lane.Dispose();
     }
 
     internal void Counted(int events) => counted.Add(events);

@@ -89,6 +89,16 @@ internal sealed class Spool : IDisposable
         }
     }
 
+    /// <summary>Where the files of a conversation are, whoever has them open, the oldest first.</summary>
+    public static string[] PathsOf(string folder, Guid conversationId)
+    {
+        if (!Directory.Exists(folder))
+            return [];
+        var paths = Directory.GetFiles(folder, string.Create(CultureInfo.InvariantCulture, $"{conversationId:n}-*{Extension}"));
+        Array.Sort(paths, StringComparer.Ordinal);
+        return paths;
+    }
+
     /// <summary>The file of a process that is gone; null when that lives, or when it is no such file.</summary>
     public static Spool? Find(string path)
     {

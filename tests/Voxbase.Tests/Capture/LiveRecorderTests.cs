@@ -141,6 +141,26 @@ public sealed class LiveRecorderTests(TestCluster cluster)
         await ShouldEqualItsReplayAsync(db, conversation);
     }
 
+    [Fact]
+    public async Task What_was_recorded_before_is_committed_before_a_call_goes_on()
+    {
+        await using var db = await cluster.CreateDatabaseAsync();
+        var conversation = await StartAsync(db);
+        var frames = await FramesAsync();
+        for (var i = 0; i < 80; i += 20)
+        {
+            // Nobody has asked for recovery: whoever goes on with the call sees to it.
+            await using var server = new LiveRecorders(db.Captures, db.Conversations, new CallAdmission(new RunningCalls()), db.Options, db.Time);
+            var recorder = await server.OpenAsync(conversation, endsWithServer: false, Cancel);
+            foreach (var (fromServer, frame) in frames[i..(i + 20)])
+                recorder.Record(fromServer, frame).ShouldBeTrue();
+        }
+
+        (await db.Recorders.RecoverAsync(Cancel)).ShouldBe(1);
+        (await KeptRecord.EventsAsync(db, conversation.Id, Cancel)).Select(e => e.Payload).ShouldBe(frames[..80].Select(f => Encoding.UTF8.GetString(f.Frame)));
+        await ShouldEqualItsReplayAsync(db, conversation);
+    }
+
     // The spool is emptied now and then. Its last record is not gone before the conversation has its end.
     [Theory]
     [InlineData(true)]
@@ -182,6 +202,33 @@ public sealed class LiveRecorderTests(TestCluster cluster)
         (ended.Status, ended.EndReason).ShouldBe((ConversationStatus.Completed, EndReasons.Idle));
         (await db.ScalarAsync(Caller.Service, "select count(*) from vox.provider_events")).ShouldBe(30L);
         Directory.EnumerateFiles(db.Options.Recording.SpoolFolder!).ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task A_spool_that_cannot_be_committed_keeps_no_other_from_it()
+    {
+        await using var db = await cluster.CreateDatabaseAsync();
+        var calls = new List<Conversation>();
+        await using (var dead = new LiveRecorders(db.Captures, db.Conversations, new CallAdmission(new RunningCalls()), db.Options, db.Time))
+        {
+            for (var i = 0; i < 3; i++)
+            {
+                calls.Add(await StartAsync(db));
+                (await dead.OpenAsync(calls[i], cancellationToken: Cancel)).Record(true, Encoding.UTF8.GetBytes($$"""{"type":"error","event_id":"e{{i}}"}"""));
+            }
+        }
+
+        await AsOwnerAsync(db, $"""
+            create function refuse() returns trigger language plpgsql as $$begin raise 'never' using errcode = 'data_corrupted'; end$$;
+            create trigger refuse before insert on vox.provider_events for each row when (new.conversation_id = '{calls[0].Id}') execute function refuse();
+            """);
+
+        await Should.ThrowAsync<Exception>(() => db.Recorders.RecoverAsync(Cancel));
+
+        (await db.ScalarAsync(Caller.Service, "select count(*) from vox.conversations where end_reason = 'server_lost'")).ShouldBe(2L);
+        await AsOwnerAsync(db, "drop trigger refuse on vox.provider_events");
+        (await db.Recorders.RecoverAsync(Cancel)).ShouldBe(1);
+        (await db.ScalarAsync(Caller.Service, "select count(*) from vox.provider_events")).ShouldBe(3L);
     }
 
     // What comes live lies in a buffer that somebody else fills anew as soon as it is committed.

@@ -1,6 +1,9 @@
 using System.Text.Json;
 using Voxbase.Bench;
 
+if (args is [RelayLoad.Argument])
+    return await RelayLoad.RunAsync();
+
 if (args is [BareStreams.Argument])
 {
     await BareStreams.RunAsync();

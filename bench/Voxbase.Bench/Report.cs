@@ -13,6 +13,9 @@ internal static class Report
     /// <summary>What is under way; beside the figures, which alone go to the output.</summary>
     public static void Progress(string what) => Console.Error.WriteLine(what);
 
+    /// <summary>A part of a long bench that is done. Not among the figures, so not on the standard output.</summary>
+    public static void Step(string text) => Console.Error.WriteLine("  " + text);
+
     public static void Table(string machine, int rounds, IReadOnlyList<Figure> figures)
     {
         var table = new Table().RoundedBorder().AddColumns("bench", "claim", "Voxbase", "baseline", "ratio", "bound", "");

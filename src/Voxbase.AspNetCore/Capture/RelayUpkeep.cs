@@ -9,16 +9,12 @@ namespace Voxbase.AspNetCore;
 /// </summary>
 internal sealed class RelayUpkeep(ContextUpkeep upkeep)
 {
-    // An event's type is among the first of its fields.
-    private const int HeadBytes = 256;
-
     private readonly Channel<(bool FromServer, byte[] Message)> passed = Channel.CreateUnbounded<(bool, byte[])>(new() { SingleReader = true });
 
     /// <summary>Takes a message in, in microseconds.</summary>
     public void Passed(bool fromServer, ReadOnlySpan<byte> message)
     {
-        var head = message[..Math.Min(message.Length, HeadBytes)];
-        if (head.IndexOf("audio.delta\""u8) < 0 && head.IndexOf("\"input_audio_buffer.append\""u8) < 0)
+        if (!RealtimeEventTypes.IsAudio(message))
             passed.Writer.TryWrite((fromServer, message.ToArray()));
     }
 

@@ -26,6 +26,7 @@ internal sealed class RunningServer(Shell shell, ParseResult parsed)
     /// <summary>Serves until cancelled, or until the demo is over.</summary>
     public async Task<int> RunAsync(IPEndPoint endpoint, bool demo, bool exitAfterDemo, CancellationToken cancellationToken)
     {
+        Scheduling.PreferSoon();
         // Before anything is made: a taken port is the likeliest mistake, and should cost nothing.
         CheckFree(endpoint);
         await using var postgres = settings.HasOwnDatabase

@@ -11,8 +11,9 @@ internal static class CaptureRows
     public const string EventsSql =
         """
         insert into vox.provider_events (
-          conversation_id, ordinal, event_key, provider, direction, event_type, event_id, logged_at, offset_ms, payload)
-        select $1, n.ordinal, n.event_key, $2, n.direction, n.event_type, n.event_id, n.logged_at, n.offset_ms, n.payload
+          conversation_id, ordinal, event_key, user_id, provider, direction, event_type, event_id, logged_at, offset_ms, payload)
+        select $1, n.ordinal, n.event_key, (select c.user_id from vox.conversations c where c.id = $1), $2, n.direction, n.event_type, n.event_id,
+          n.logged_at, n.offset_ms, n.payload
         from unnest($3, $4, $5, $6, $7, $8, $9, $10)
           as n(ordinal, event_key, direction, event_type, event_id, logged_at, offset_ms, payload)
         """;
@@ -128,7 +129,7 @@ internal static class CaptureRows
         Parameter.Texts(events, e => e.Event.EventId),
         Parameter.Times(events, e => e.Event.At),
         Parameter.Integers(events, e => e.Event.OffsetMs),
-        Parameter.Texts(events, e => e.Event.Payload));
+        events.All(e => !e.Event.Utf8.IsEmpty) ? Parameter.Utf8s(events, e => e.Event.Utf8) : Parameter.Texts(events, e => e.Event.Payload));
 
     public static Statement Turns(Guid conversationId, string provider, DateTimeOffset start, IReadOnlyList<CapturedTurn> turns) => new(
         TurnsSql,

@@ -22,8 +22,7 @@ public sealed class CaptureSession : IAsyncDisposable
 
     private readonly Database database;
     private readonly IAsyncDisposable lease;
-    private readonly HashSet<Guid> keys = [];
-    private readonly List<(Guid Key, bool IsAnchor, bool HasId)> kept = [];
+    private readonly KeptKeys kept = new();
     // Usage that names an item or a response which was no turn yet when it was written.
     private readonly HashSet<string> turnless = [];
     private EventKeys? naming;
@@ -90,15 +89,14 @@ public sealed class CaptureSession : IAsyncDisposable
         if (events.Count == 0)
             return 0;
         naming ??= Resume(events);
-        var fresh = new List<StoredEvent>();
+        var fresh = new List<StoredEvent>(events.Count);
         var changes = new Pending();
         foreach (var e in events)
         {
             var key = naming.Next(e);
-            if (!keys.Add(key))
+            if (!kept.Add(key, e))
                 continue;
-            var ordinal = kept.Count + 1;
-            kept.Add((key, EventKeys.IsAnchor(e), e.EventId is not null));
+            var ordinal = kept.Count;
             fresh.Add(new StoredEvent(ordinal, key, e));
             changes.Add(Reader.Read(ordinal, e));
         }
@@ -163,7 +161,7 @@ public sealed class CaptureSession : IAsyncDisposable
     {
         var leadIn = events.TakeWhile(e => !EventKeys.IsAnchor(e)).ToList();
         var hasAnchor = leadIn.Count < events.Count;
-        var place = hasAnchor && EventKeys.KeyOf(events[leadIn.Count]) is { } key ? kept.FindIndex(e => e.Key == key) : -1;
+        var place = hasAnchor && EventKeys.KeyOf(events[leadIn.Count]) is { } key ? kept.IndexOf(key) : -1;
         return EventKeys.Resume(leadIn, hasAnchor, place < 0 ? null : TailBefore(place), kept.Count == 0 ? null : TailBefore(kept.Count));
     }
 
@@ -172,10 +170,10 @@ public sealed class CaptureSession : IAsyncDisposable
         var since = new HashSet<Guid>();
         for (var i = end - 1; i >= 0; i--)
         {
-            if (kept[i].IsAnchor)
-                return new StoredTail(kept[i].Key, since);
-            if (!kept[i].HasId)
-                since.Add(kept[i].Key);
+            if (kept.IsAnchor(i))
+                return new StoredTail(kept[i], since);
+            if (!kept.HasId(i))
+                since.Add(kept[i]);
         }
 
         return new StoredTail(EventKeys.Start, since);
@@ -191,8 +189,7 @@ public sealed class CaptureSession : IAsyncDisposable
                 var at = new RowReader(results);
                 var (ordinal, key) = (at.Integer()!.Value, at.Uuid()!.Value);
                 var e = new LoggedEvent(at.Text()!, at.Text()!, EventId: at.Text(), At: at.Time(), OffsetMs: at.Integer(), Payload: at.Text()!);
-                keys.Add(key);
-                kept.Add((key, EventKeys.IsAnchor(e), e.EventId is not null));
+                kept.Add(key, e);
                 Reader.Read(ordinal, e);
             }
 

@@ -372,11 +372,11 @@ public sealed class Changes
     /// <summary>Nothing.</summary>
     public static readonly Changes None = new();
 
-    private HashSet<string>? _turns;
-    private HashSet<string>? _responses;
-    private HashSet<string>? _functionCalls;
-    private HashSet<string>? _usage;
-    private HashSet<string>? _quantities;
+    private Names _turns;
+    private Names _responses;
+    private Names _functionCalls;
+    private Names _usage;
+    private Names _quantities;
 
     internal Changes()
     {
@@ -392,23 +392,23 @@ public sealed class Changes
     public bool Ended { get; internal set; }
 
     /// <summary>Item ids of new and changed turns.</summary>
-    public IReadOnlyCollection<string> Turns => _turns ?? [];
+    public IReadOnlyCollection<string> Turns => _turns.All;
 
     /// <summary>Ids of new and changed responses.</summary>
-    public IReadOnlyCollection<string> Responses => _responses ?? [];
+    public IReadOnlyCollection<string> Responses => _responses.All;
 
     /// <summary>Call ids of new and changed function calls.</summary>
-    public IReadOnlyCollection<string> FunctionCalls => _functionCalls ?? [];
+    public IReadOnlyCollection<string> FunctionCalls => _functionCalls.All;
 
     /// <summary>Keys of new and changed usage events.</summary>
-    public IReadOnlyCollection<string> Usage => _usage ?? [];
+    public IReadOnlyCollection<string> Usage => _usage.All;
 
     /// <summary>Keys of new quantities. A quantity never changes.</summary>
-    public IReadOnlyCollection<string> Quantities => _quantities ?? [];
+    public IReadOnlyCollection<string> Quantities => _quantities.All;
 
     /// <summary>Whether anything changed.</summary>
     public bool Any =>
-        Session || Order || Ended || (_turns ?? _responses ?? _functionCalls ?? _usage ?? _quantities) is not null;
+        Session || Order || Ended || _turns.Any || _responses.Any || _functionCalls.Any || _usage.Any || _quantities.Any;
 
     /// <summary>Takes in what another event changed.</summary>
     internal void Add(Changes other)
@@ -428,13 +428,32 @@ public sealed class Changes
             Quantity(key);
     }
 
-    internal void Turn(string itemId) => (_turns ??= []).Add(itemId);
+    internal void Turn(string itemId) => _turns.Add(itemId);
 
-    internal void Response(string responseId) => (_responses ??= []).Add(responseId);
+    internal void Response(string responseId) => _responses.Add(responseId);
 
-    internal void FunctionCall(string callId) => (_functionCalls ??= []).Add(callId);
+    internal void FunctionCall(string callId) => _functionCalls.Add(callId);
 
-    internal void UsageEvent(string key) => (_usage ??= []).Add(key);
+    internal void UsageEvent(string key) => _usage.Add(key);
 
-    internal void Quantity(string key) => (_quantities ??= []).Add(key);
+    internal void Quantity(string key) => _quantities.Add(key);
+
+    // A set that is nearly always empty or of one: forty events a second of a call each make five.
+    private struct Names
+    {
+        private string? first;
+        private HashSet<string>? all;
+
+        public readonly bool Any => first is not null;
+
+        public readonly IReadOnlyCollection<string> All => all ?? (first is null ? [] : (IReadOnlyCollection<string>)(string[])[first]);
+
+        public void Add(string name)
+        {
+            if (first is null)
+                first = name;
+            else if (all is not null || name != first)
+                (all ??= [first]).Add(name);
+        }
+    }
 }

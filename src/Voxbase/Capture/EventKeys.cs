@@ -117,20 +117,33 @@ public sealed class EventKeys
 
     private static Guid Hash(LoggedEvent e, Guid anchor, bool withClock)
     {
-        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        Span<byte> head = stackalloc byte[40];
-        anchor.TryWriteBytes(head, bigEndian: true, out _);
-        BinaryPrimitives.WriteInt32BigEndian(head[16..], withClock ? e.OffsetMs ?? -1 : -1);
-        BinaryPrimitives.WriteInt64BigEndian(head[20..], withClock ? e.At?.UtcTicks ?? -1 : -1);
-        BinaryPrimitives.WriteInt32BigEndian(head[28..], e.Direction.Length);
-        BinaryPrimitives.WriteInt32BigEndian(head[32..], e.Type.Length);
-        BinaryPrimitives.WriteInt32BigEndian(head[36..], e.EventId?.Length ?? -1);
-        hash.AppendData(head);
-        Append(hash, e.Direction, compact: false);
-        Append(hash, e.Type, compact: false);
-        Append(hash, e.EventId ?? "", compact: false);
-        Append(hash, e.Payload, compact: true);
-        return Take(hash);
+        const int headLength = 40;
+        var payload = e.Utf8.Span;
+        var names = e.Direction.Length + e.Type.Length + (e.EventId?.Length ?? 0);
+        var buffer = ArrayPool<byte>.Shared.Rent(
+            headLength + Encoding.UTF8.GetMaxByteCount(names) + (payload.IsEmpty ? Encoding.UTF8.GetMaxByteCount(e.Payload.Length) : payload.Length));
+        var bytes = buffer.AsSpan();
+        bytes[..headLength].Clear();
+        anchor.TryWriteBytes(bytes, bigEndian: true, out _);
+        BinaryPrimitives.WriteInt32BigEndian(bytes[16..], withClock ? e.OffsetMs ?? -1 : -1);
+        BinaryPrimitives.WriteInt64BigEndian(bytes[20..], withClock ? e.At?.UtcTicks ?? -1 : -1);
+        BinaryPrimitives.WriteInt32BigEndian(bytes[28..], e.Direction.Length);
+        BinaryPrimitives.WriteInt32BigEndian(bytes[32..], e.Type.Length);
+        BinaryPrimitives.WriteInt32BigEndian(bytes[36..], e.EventId?.Length ?? -1);
+        var length = headLength;
+        length += Encoding.UTF8.GetBytes(e.Direction, bytes[length..]);
+        length += Encoding.UTF8.GetBytes(e.Type, bytes[length..]);
+        length += Encoding.UTF8.GetBytes(e.EventId ?? "", bytes[length..]);
+        var rest = bytes[length..];
+        if (payload.IsEmpty)
+            rest = rest[..Encoding.UTF8.GetBytes(e.Payload, rest)];
+        else
+            payload.CopyTo(rest = rest[..payload.Length]);
+        length += Compact(rest);
+        Span<byte> digest = stackalloc byte[32];
+        SHA256.HashData(bytes[..length], digest);
+        ArrayPool<byte>.Shared.Return(buffer);
+        return new(digest[..16], bigEndian: true);
     }
 
     private static Guid Hash(Guid likeness, int occurrence)
@@ -143,45 +156,35 @@ public sealed class EventKeys
         return new(digest[..16], bigEndian: true);
     }
 
-    private static Guid Take(IncrementalHash hash)
-    {
-        Span<byte> digest = stackalloc byte[32];
-        hash.GetHashAndReset(digest);
-        return new(digest[..16], bigEndian: true);
-    }
-
-    private static void Append(IncrementalHash hash, string text, bool compact)
-    {
-        var bytes = ArrayPool<byte>.Shared.Rent(Encoding.UTF8.GetMaxByteCount(text.Length));
-        var length = Encoding.UTF8.GetBytes(text, bytes);
-        hash.AppendData(bytes, 0, compact ? Compact(bytes.AsSpan(0, length)) : length);
-        ArrayPool<byte>.Shared.Return(bytes);
-    }
-
     // Drops the white space between JSON tokens in place: the same event, written by another serialiser, stays the same event.
     private static int Compact(Span<byte> json)
     {
-        var (kept, inString) = (0, false);
-        for (var i = 0; i < json.Length; i++)
+        var (kept, at) = (0, 0);
+        while (at < json.Length)
         {
-            var c = json[i];
-            if (inString)
+            var quote = json[at..].IndexOf((byte)'"');
+            for (var end = quote < 0 ? json.Length : at + quote + 1; at < end; at++)
             {
-                json[kept++] = c;
-                if (c == '\\' && i + 1 < json.Length)
-                {
-                    json[kept++] = json[++i];
-                }
-                else if (c == '"')
-                {
-                    inString = false;
-                }
+                if (json[at] is not ((byte)' ' or (byte)'\t' or (byte)'\r' or (byte)'\n'))
+                    json[kept++] = json[at];
             }
-            else if (c is not ((byte)' ' or (byte)'\t' or (byte)'\r' or (byte)'\n'))
+
+            if (quote < 0)
+                break;
+            // The inside of a string, nearly all of an event, goes in one piece.
+            var start = at;
+            while (at < json.Length)
             {
-                json[kept++] = c;
-                inString = c == '"';
+                var next = json[at..].IndexOfAny((byte)'"', (byte)'\\');
+                at = next < 0 ? json.Length : at + next + 1;
+                if (next < 0 || json[at - 1] == '"')
+                    break;
+                at = Math.Min(at + 1, json.Length);
             }
+
+            if (kept != start)
+                json[start..at].CopyTo(json[kept..]);
+            kept += at - start;
         }
 
         return kept;

@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Text.Json;
+using Voxbase.Data;
 using Voxbase.Realtime;
 
 namespace Voxbase.Capture;
@@ -17,9 +18,9 @@ public sealed class LiveRecorder
     private const byte ServerBit = 1;
     private const byte BinaryBit = 2;
 
-    // A spool that is behind grows; one that was caught up with is emptied once it is worth the trouble.
-    private const long EmptyAbove = 4 << 20;
-    private const int AudioOnlyPatience = 4;
+    // A spool that is behind grows; one that was caught up with is emptied once it is worth the trouble: after so many commits' worth.
+    private const int EmptyAbove = 4;
+    private const int AudioOnlyPatience = 8;
 
     private static readonly TimeSpan ShortestRetry = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan LongestRetry = TimeSpan.FromSeconds(2);
@@ -37,18 +38,16 @@ public sealed class LiveRecorder
     private readonly Lock ending = new();
     private readonly List<(long Total, TaskCompletionSource Done)> waiting = [];
 
-    // What was read of the spool and is not committed yet.
-    private readonly List<LoggedEvent> pending = [];
     private CaptureSession? session;
-    private long readTo = Spool.Start;
-    private int pendingBytes;
-    private bool onlyAudio = true;
-    private bool isAllRead;
+    private long committedTo = Spool.Start;
+    private int mostEvents;
     private End? end;
     private bool isNamed;
+    private bool hasCommitted;
 
     private int isAwake;
-    private int isHurried;
+    private volatile bool isHurried;
+    private volatile bool hasWords;
     private volatile bool isEnded;
     private volatile End? endWithoutRecord;
     private long events;
@@ -79,7 +78,7 @@ public sealed class LiveRecorder
 
     internal bool HasEnded => isEnded;
 
-    internal long WaitingBytes => spool.Length - Volatile.Read(ref readTo);
+    internal long WaitingBytes => spool.Length - Volatile.Read(ref committedTo);
 
     /// <summary>
     /// Records a frame: an event as one side sent it. When this returns true, the event outlives this process and will be committed, in
@@ -96,8 +95,13 @@ public sealed class LiveRecorder
             return false;
         Interlocked.Increment(ref events);
         owner.Counted(1);
-        if (fromServer && isText)
-            owner.Live?.Pass(topic, frame.Span);
+        if (!isText || !RealtimeEventTypes.IsAudio(frame.Span))
+        {
+            hasWords = true;
+            if (fromServer && isText)
+                owner.Live?.Pass(topic, frame.Span);
+        }
+
         Wake();
         return true;
     }
@@ -112,7 +116,7 @@ public sealed class LiveRecorder
             waiting.Add((spool.Total, done));
         }
 
-        Interlocked.Exchange(ref isHurried, 1);
+        isHurried = true;
         Wake();
         await (await Task.WhenAny(done.Task, Completion)).WaitAsync(cancellationToken);
     }
@@ -143,12 +147,12 @@ public sealed class LiveRecorder
             }
         }
 
-        Interlocked.Exchange(ref isHurried, 1);
+        isHurried = true;
         Wake();
         return Completion.WaitAsync(cancellationToken);
     }
 
-    internal void Start() => _ = Task.Run(RunAsync);
+    internal void Start() => owner.Lane.Run(RunAsync);
 
     /// <summary>Stops committing; the spool is left for whoever recovers it.</summary>
     internal async Task AbandonAsync()
@@ -185,11 +189,12 @@ public sealed class LiveRecorder
                 await CloseAsync(e);
                 return;
             }
-            catch (VoxbaseException e) when (e.Error.Kind == ErrorKind.Unavailable)
+            catch (VoxbaseException e) when (e.Error.Kind == ErrorKind.Unavailable || e.Error == DataErrors.AlreadyExists)
             {
+                // What exists already is of a commit that was cut off from us, not from the database, and came through meanwhile.
                 Log.CommitDelayed(owner.Logger, conversation.Id, e.Code);
             }
-            catch (VoxbaseException e) when (e.Error.Kind == ErrorKind.NotFound)
+            catch (VoxbaseException e) when (e.Error == ConversationErrors.NotFound)
             {
                 // Somebody deleted the conversation while it went on, and its words with it.
                 Log.ConversationGone(owner.Logger, conversation.Id);
@@ -206,6 +211,8 @@ public sealed class LiveRecorder
                 return;
             }
 
+            if (hasCommitted)
+                (retry, hasCommitted) = (ShortestRetry, false);
             // Whether the last commit happened is unknown. Read again from the start: what was committed is recognised.
             await ForgetAsync();
             try
@@ -225,49 +232,67 @@ public sealed class LiveRecorder
     // Returns when all is committed and the call has ended.
     private async Task CommitAsync(CancellationToken cancellationToken)
     {
-        var committedAt = owner.Time.GetTimestamp();
         while (true)
         {
             await wake.WaitAsync(cancellationToken);
-            if (!isEnded && Volatile.Read(ref isHurried) == 0)
-                await Task.Delay(owner.Options.CommitInterval, owner.Time, cancellationToken);
-            Volatile.Write(ref isAwake, 0);
-            var isHurriedNow = Interlocked.Exchange(ref isHurried, 0) == 1 || isEnded;
-            do
+            // What comes with audio is gathered for one interval; audio alone for some, or until it is as much as a commit takes.
+            for (var waited = 0; !isEnded && !isHurried && waited < AudioOnlyPatience; waited++)
             {
-                ReadMore();
-                var isDue = isHurriedNow || !onlyAudio || pendingBytes >= owner.Options.CommitBytes
-                    || owner.Time.GetElapsedTime(committedAt) >= owner.Options.CommitInterval * AudioOnlyPatience;
-                if (pending.Count > 0 && !isDue)
-                {
-                    Wake();
+                if (waited > 0 && (hasWords || WaitingBytes >= owner.Options.CommitBytes))
                     break;
-                }
-
-                if (pending.Count > 0)
-                {
-                    await CommitPendingAsync(cancellationToken);
-                    committedAt = owner.Time.GetTimestamp();
-                }
+                await Task.Delay(owner.Options.CommitInterval, owner.Time, cancellationToken);
             }
-            while (spool.Length > readTo && end is null && !isAllRead);
+
+            // Before anything is looked at: whoever records from here on wakes this again.
+            Interlocked.Exchange(ref isAwake, 0);
+            (isHurried, hasWords) = (false, false);
+            // Nothing is recorded after it; so what is there now is all, when it is set.
+            var unwritten = endWithoutRecord;
+            if (session is null)
+            {
+                session = await owner.Captures.OpenAsServiceAsync(conversation, cancellationToken);
+                session.GoOnAfter(spool.KeptBefore);
+            }
+
+            while (end is null && spool.Length > committedTo && await CommitInTurnAsync(session, cancellationToken))
+            {
+            }
 
             Answer();
-            if (end is not null && pending.Count == 0)
+            if ((end ??= unwritten ?? (isRecovery ? EndOfTheDead() : null)) is not null)
+            {
+                if (end is { Reason: EndReasons.UpstreamClosed } closed && session.Reader.EndReason is { } said)
+                    end = closed with { Reason = said };
                 return;
+            }
         }
     }
 
-    private void ReadMore()
+    // Until its turn comes a call's events are in the spool, and nowhere in memory.
+    private async Task<bool> CommitInTurnAsync(CaptureSession to, CancellationToken cancellationToken)
     {
-        var buffer = ArrayPool<byte>.Shared.Rent(256 * 1024);
+        await owner.Writing.WaitAsync(cancellationToken);
         try
         {
-            while (pendingBytes < owner.Options.CommitBytes && end is null && !isAllRead)
+            return await CommitNextAsync(to, cancellationToken);
+        }
+        finally
+        {
+            owner.Writing.Release();
+        }
+    }
+
+    // As much as one commit takes, read and committed. False when there is nothing that is whole.
+    private async Task<bool> CommitNextAsync(CaptureSession to, CancellationToken cancellationToken)
+    {
+        var buffer = ArrayPool<byte>.Shared.Rent((int)Math.Clamp(WaitingBytes, Spool.RecordHead, owner.Options.CommitBytes));
+        try
+        {
+            var (events, taken) = (new List<LoggedEvent>(Math.Max(4, mostEvents)), 0);
+            End? read = null;
+            while (true)
             {
-                var read = spool.Read(readTo, buffer);
-                var rest = buffer.AsMemory(0, read);
-                var taken = 0;
+                var rest = buffer.AsMemory(0, spool.Read(committedTo, buffer));
                 int size;
                 while (Spool.TryRead(rest, out var kind, out var offsetMs, out var payload, out size))
                 {
@@ -275,35 +300,43 @@ public sealed class LiveRecorder
                     taken += size;
                     if (kind == EndKind)
                     {
-                        end = new End(JsonSerializer.Deserialize<string>(payload.Span)!, offsetMs);
+                        read = new End(JsonSerializer.Deserialize<string>(payload.Span)!, offsetMs);
                         break;
                     }
 
-                    Take(kind, offsetMs, payload);
+                    var direction = (kind & ServerBit) != 0 ? EventDirections.Server : EventDirections.Client;
+                    events.Add(ProviderLog.Frame(direction, offsetMs, payload, isText: (kind & BinaryBit) == 0));
                 }
 
-                Volatile.Write(ref readTo, readTo + taken);
-                if (taken > 0)
-                    continue;
-                if (size > buffer.Length && readTo + size <= spool.Length)
-                {
-                    ArrayPool<byte>.Shared.Return(buffer);
-                    buffer = ArrayPool<byte>.Shared.Rent(size);
-                    continue;
-                }
-
-                end = endWithoutRecord;
-                if (isRecovery)
-                {
-                    // Whatever follows is not whole: the machine, not only the process, broke down in the middle of it.
-                    isAllRead = true;
-                    end ??= new End(
-                        spool.EndsWithServer ? EndReasons.ServerLost : null,
-                        (int)Math.Max(0, (spool.WrittenAt - conversation.StartedAt).TotalMilliseconds));
-                }
-
-                return;
+                if (taken > 0 || size <= buffer.Length || committedTo + size > spool.Length)
+                    break;
+                ArrayPool<byte>.Shared.Return(buffer);
+                buffer = ArrayPool<byte>.Shared.Rent(size);
             }
+
+            if (taken == 0)
+            {
+                // The machine, not only the process, broke down in the middle of it. In a process that lives, what is written is whole.
+                return isRecovery ? false : throw new InvalidDataException($"The spool {spool.Path} is damaged.");
+            }
+
+            mostEvents = Math.Max(mostEvents, Math.Min(events.Count, 1_024));
+            var charges = to.ChargeCount;
+            hasCommitted |= await to.RecordAsync(events, cancellationToken) > 0;
+            if (!isNamed && to.Reader.SessionId is { } sessionId)
+            {
+                await owner.Captures.NameAsServiceAsync(conversation.Id, sessionId, cancellationToken);
+                isNamed = true;
+            }
+
+            Volatile.Write(ref committedTo, committedTo + taken);
+            end = read;
+            if (to.ChargeCount > charges)
+                owner.Admission.Charged(conversation.Id);
+            // Not its end: that is kept until the conversation has it.
+            if (read is null && committedTo > (long)EmptyAbove * owner.Options.CommitBytes && spool.TryEmpty(committedTo, to.KeptEvents))
+                Volatile.Write(ref committedTo, Spool.Start);
+            return true;
         }
         finally
         {
@@ -311,67 +344,24 @@ public sealed class LiveRecorder
         }
     }
 
-    private void Take(byte kind, int offsetMs, ReadOnlyMemory<byte> payload)
-    {
-        var direction = (kind & ServerBit) != 0 ? EventDirections.Server : EventDirections.Client;
-        var e = ProviderLog.Frame(direction, offsetMs, payload, isText: (kind & BinaryBit) == 0);
-        pending.Add(e);
-        pendingBytes += payload.Length;
-        onlyAudio &= RealtimeEventTypes.Canonical(e.Type) is "input_audio_buffer.append" or "response.output_audio.delta" or "session.output_audio.delta"
-            or "session.input_audio_buffer.append";
-    }
-
-    private async Task CommitPendingAsync(CancellationToken cancellationToken)
-    {
-        if (session is null)
-        {
-            session = await owner.Captures.OpenAsServiceAsync(conversation, cancellationToken);
-            session.GoOnAfter(spool.KeptBefore);
-        }
-
-        var charges = session.ChargeCount;
-        await owner.Writing.WaitAsync(cancellationToken);
-        try
-        {
-            await session.RecordAsync(pending, cancellationToken);
-            if (!isNamed && session.Reader.SessionId is { } sessionId)
-            {
-                await owner.Captures.NameAsServiceAsync(conversation.Id, sessionId, cancellationToken);
-                isNamed = true;
-            }
-        }
-        finally
-        {
-            owner.Writing.Release();
-        }
-
-        pending.Clear();
-        (pendingBytes, onlyAudio) = (0, true);
-        if (session.ChargeCount > charges)
-            owner.Admission.Charged(conversation.Id);
-        if (readTo > EmptyAbove && spool.TryEmpty(readTo, session.KeptEvents))
-            Volatile.Write(ref readTo, Spool.Start);
-        if (end is { Reason: EndReasons.UpstreamClosed } closed && session.Reader.EndReason is { } said)
-            end = closed with { Reason = said };
-    }
+    // What no end was written for.
+    private End EndOfTheDead() => new(
+        spool.EndsWithServer ? EndReasons.ServerLost : null, (int)Math.Max(0, (spool.WrittenAt - conversation.StartedAt).TotalMilliseconds));
 
     // Tells who waits for a commit.
     private void Answer()
     {
         lock (waiting)
         {
-            if (pending.Count > 0)
-                return;
-            var committed = spool.Total - (spool.Length - readTo);
+            var committed = spool.Total - WaitingBytes;
             waiting.RemoveAll(each => each.Total <= committed && each.Done.TrySetResult());
         }
     }
 
     private async Task ForgetAsync()
     {
-        pending.Clear();
-        (pendingBytes, onlyAudio, isAllRead, end) = (0, true, false, null);
-        Volatile.Write(ref readTo, Spool.Start);
+        end = null;
+        Volatile.Write(ref committedTo, Spool.Start);
         if (session is { } broken)
         {
             session = null;

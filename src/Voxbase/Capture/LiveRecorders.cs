@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Diagnostics.Metrics;
+using System.Runtime.ExceptionServices;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -13,6 +14,9 @@ namespace Voxbase.Capture;
 /// </summary>
 public sealed class LiveRecorders : IAsyncDisposable
 {
+    // Somebody is about to recover a spool and waits to capture its conversation.
+    private static readonly TimeSpan OthersTurn = TimeSpan.FromMilliseconds(20);
+
     private readonly ConcurrentDictionary<LiveRecorder, bool> recorders = new();
     private readonly ConcurrentDictionary<Guid, bool> unknown = new();
     private readonly Conversations conversations;
@@ -28,11 +32,11 @@ public sealed class LiveRecorders : IAsyncDisposable
         Live = live;
         (Captures, this.conversations, Admission, Options, Time) = (captures, conversations, admission, options.Recording, time);
         Logger = logger ?? NullLogger<LiveRecorders>.Instance;
-        Writing = new SemaphoreSlim(Options.Writers);
+        Writing = new SemaphoreSlim(Options.ResolvedWriters);
         folder = Options.ResolveFolder();
         counted = meter.CreateCounter<long>("voxbase.recording.events", "{event}", "Events recorded.");
         meter.CreateObservableUpDownCounter("voxbase.recording.calls", () => Count, "{call}", "Calls being recorded.");
-        meter.CreateObservableUpDownCounter("voxbase.recording.spool", () => WaitingBytes, "By", "Recorded and not read for a commit yet.");
+        meter.CreateObservableUpDownCounter("voxbase.recording.spool", () => WaitingBytes, "By", "Recorded and not committed yet.");
     }
 
     /// <summary>How many calls are being recorded, those included that have ended and are not all committed.</summary>
@@ -56,9 +60,15 @@ public sealed class LiveRecorders : IAsyncDisposable
 
     internal SemaphoreSlim Writing { get; }
 
+    private SemaphoreSlim Recovering { get; } = new(1);
+
+    /// <summary>Where recorders run: not among what passes audio on.</summary>
+    internal RecorderLane Lane { get; } = new();
+
     /// <summary>
-    /// Starts recording a conversation, which its status leaves as it is. Waits until nobody else captures it. The recorder writes as the
-    /// service: whether the caller may record this conversation is asked before.
+    /// Starts recording a conversation, which its status leaves as it is. Waits until nobody else captures it, and until what others recorded
+    /// of it before, in the same folder, is committed. The recorder writes as the service: whether the caller may record this conversation is
+    /// asked before.
     /// </summary>
     /// <param name="conversation">As it is now. Milliseconds of its events count from its <see cref="Conversation.StartedAt"/>.</param>
     /// <param name="endsWithServer">
@@ -69,7 +79,7 @@ public sealed class LiveRecorders : IAsyncDisposable
     /// <exception cref="VoxbaseException"><c>recording_unavailable</c>, <c>database_unavailable</c>.</exception>
     public async Task<LiveRecorder> OpenAsync(Conversation conversation, bool endsWithServer = true, CancellationToken cancellationToken = default)
     {
-        var session = await Captures.OpenAsServiceAsync(conversation, cancellationToken);
+        var session = await OpenAfterOthersAsync(conversation, cancellationToken);
         try
         {
             session.GoOnAfter(session.KeptEvents);
@@ -86,42 +96,22 @@ public sealed class LiveRecorders : IAsyncDisposable
     }
 
     /// <summary>
-    /// Commits what processes that are gone had recorded, and ends the calls that went with them. Safe to run at once in many processes.
+    /// Commits what processes that are gone had recorded, and ends the calls that went with them. Safe to run at once in many processes; in
+    /// one, a second waits for the first, so that nothing is left behind when it returns.
     /// </summary>
     /// <returns>How many calls were recovered.</returns>
     /// <exception cref="VoxbaseException"><c>database_unavailable</c>; what is left is found the next time.</exception>
     public async Task<int> RecoverAsync(CancellationToken cancellationToken = default)
     {
-        if (!Directory.Exists(folder))
-            return 0;
-        var recovered = 0;
-        foreach (var path in Directory.EnumerateFiles(folder, "*" + Spool.Extension).Order(StringComparer.Ordinal))
+        await Recovering.WaitAsync(cancellationToken);
+        try
         {
-            if (Spool.Find(path) is not { } spool)
-                continue;
-            Conversation conversation;
-            try
-            {
-                conversation = await conversations.FindAsync(Caller.Service, spool.ConversationId, cancellationToken);
-            }
-            catch (Exception e)
-            {
-                spool.Dispose();
-                if (e is not VoxbaseException { Error.Kind: ErrorKind.NotFound })
-                    throw;
-                // Of another database, perhaps: not ours to delete.
-                if (unknown.TryAdd(spool.ConversationId, true))
-                    Log.SpoolUnknown(Logger, path);
-                continue;
-            }
-
-            var recorder = Enter(new LiveRecorder(this, conversation, spool, session: null, isRecovery: true));
-            await recorder.Completion.WaitAsync(cancellationToken);
-            Log.CallRecovered(Logger, conversation.Id);
-            recovered++;
+            return await RecoverAllAsync(cancellationToken);
         }
-
-        return recovered;
+        finally
+        {
+            Recovering.Release();
+        }
     }
 
     /// <summary>
@@ -147,6 +137,7 @@ public sealed class LiveRecorders : IAsyncDisposable
     {
         await StopAsync(new CancellationToken(canceled: true));
         meter.Dispose();
+        Lane.Dispose();
     }
 
     internal void Counted(int events) => counted.Add(events);
@@ -170,6 +161,82 @@ public sealed class LiveRecorders : IAsyncDisposable
         catch (VoxbaseException e)
         {
             Log.RecoveryFailed(Logger, e.Code);
+        }
+    }
+
+    private async Task<int> RecoverAllAsync(CancellationToken cancellationToken)
+    {
+        if (!Directory.Exists(folder))
+            return 0;
+        var recovered = 0;
+        Exception? failure = null;
+        foreach (var path in Directory.EnumerateFiles(folder, "*" + Spool.Extension).Order(StringComparer.Ordinal))
+        {
+            if (Spool.Find(path) is not { } spool)
+                continue;
+            Conversation conversation;
+            try
+            {
+                conversation = await conversations.FindAsync(Caller.Service, spool.ConversationId, cancellationToken);
+            }
+            catch (Exception e)
+            {
+                spool.Dispose();
+                if (e is not VoxbaseException { Error.Kind: ErrorKind.NotFound })
+                    throw;
+                // Of another database, perhaps: not ours to delete.
+                if (unknown.TryAdd(spool.ConversationId, true))
+                    Log.SpoolUnknown(Logger, path);
+                continue;
+            }
+
+            try
+            {
+                await RecoverCallAsync(conversation, spool, cancellationToken);
+                recovered++;
+            }
+            catch (Exception e) when (!cancellationToken.IsCancellationRequested)
+            {
+                // Said already. One that cannot be committed at all does not keep the others from it.
+                failure ??= e;
+            }
+        }
+
+        if (failure is not null)
+            ExceptionDispatchInfo.Throw(failure);
+        return recovered;
+    }
+
+    private async Task RecoverCallAsync(Conversation conversation, Spool spool, CancellationToken cancellationToken)
+    {
+        await Enter(new LiveRecorder(this, conversation, spool, session: null, isRecovery: true)).Completion.WaitAsync(cancellationToken);
+        Log.CallRecovered(Logger, conversation.Id);
+    }
+
+    // Events are kept in the order in which they are committed. A spool that still waits to be recovered is older than what comes now.
+    private async Task<CaptureSession> OpenAfterOthersAsync(Conversation conversation, CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            var session = await Captures.OpenAsServiceAsync(conversation, cancellationToken);
+            // Who records or recovers it deletes its spool before it lets anybody else capture the conversation.
+            if (Spool.PathsOf(folder, conversation.Id) is not [var path, ..])
+                return session;
+            await session.DisposeAsync();
+            if (Spool.Find(path) is not { } spool)
+            {
+                await Task.Delay(OthersTurn, Time, cancellationToken);
+                continue;
+            }
+
+            try
+            {
+                await RecoverCallAsync(conversation, spool, cancellationToken);
+            }
+            catch (Exception e) when (e is not (VoxbaseException or OperationCanceledException))
+            {
+                throw CaptureErrors.RecordingUnavailable.With("What was recorded of the conversation before cannot be committed.", e.GetType().Name, e);
+            }
         }
     }
 

@@ -1,3 +1,6 @@
+using System.Text;
+using System.Text.Json;
+
 namespace Voxbase.Capture;
 
 /// <summary>Who an event of a provider's log came from.</summary>
@@ -24,7 +27,41 @@ public static class EventDirections
 /// <param name="At">The time of day by the log's own clock (<c>timestamp</c>, <c>received_at</c> or <c>ts</c>), or null.</param>
 /// <param name="Payload">The event's JSON text, byte for byte as in the log. It may hold escapes (<c>\u0000</c>, lone surrogates) that
 /// <c>jsonb</c> refuses: store it as text.</param>
-public sealed record LoggedEvent(string Direction, string Type, string? EventId, int? OffsetMs, DateTimeOffset? At, string Payload);
+public sealed record LoggedEvent(string Direction, string Type, string? EventId, int? OffsetMs, DateTimeOffset? At, string Payload)
+{
+    private readonly ReadOnlyMemory<byte> utf8;
+    private string? text = Payload;
+
+    // Its payload lies in a buffer that somebody else fills anew later. Nearly all of what comes live is audio, which nobody reads as text.
+    internal LoggedEvent(string direction, string type, string? eventId, int? offsetMs, ReadOnlyMemory<byte> utf8)
+        : this(direction, type, eventId, offsetMs, null, null!) => this.utf8 = utf8;
+
+    /// <inheritdoc/>
+    public string Payload
+    {
+        get => text ??= Encoding.UTF8.GetString(utf8.Span);
+        init => text = value;
+    }
+
+    /// <summary>The payload in UTF-8 where that is how it came, else empty. Good as long as the buffer that it came in.</summary>
+    internal ReadOnlyMemory<byte> Utf8 => utf8;
+
+    /// <inheritdoc/>
+    public bool Equals(LoggedEvent? other) =>
+        other is not null && Direction == other.Direction && Type == other.Type && EventId == other.EventId && OffsetMs == other.OffsetMs && At == other.At
+        && Payload == other.Payload;
+
+    /// <inheritdoc/>
+    public override int GetHashCode() => HashCode.Combine(Direction, Type, EventId, OffsetMs, At, Payload);
+
+    /// <summary>The payload's JSON.</summary>
+    /// <exception cref="JsonException">It is none.</exception>
+    internal JsonDocument Parse() =>
+        text is null ? JsonDocument.Parse(utf8, ProviderLog.JsonOptions) : JsonDocument.Parse(text, ProviderLog.JsonOptions);
+
+    /// <summary>The same, to keep.</summary>
+    internal LoggedEvent Kept() => new(Direction, Type, EventId, OffsetMs, At, Payload);
+}
 
 /// <summary>A line that could not be read. The rest of the log is unaffected.</summary>
 /// <param name="Number">Its number in the file, from 1, blank lines counted.</param>

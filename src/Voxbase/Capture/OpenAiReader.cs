@@ -43,7 +43,7 @@ public sealed class OpenAiReader : IProviderReader
 
         try
         {
-            using var document = JsonDocument.Parse(e.Payload, ProviderLog.JsonOptions);
+            using var document = e.Parse();
             var fields = new EventFields();
             return fields.Object(document.RootElement, "session", out var session)
                 && fields.Id(session, "id") is { } id
@@ -67,7 +67,7 @@ public sealed class OpenAiReader : IProviderReader
                 return ReadAsLive(before, ordinal, e);
         }
 
-        undecided?.Add((ordinal, e));
+        undecided?.Add((ordinal, e.Kept()));
         return reader.Read(ordinal, e);
     }
 

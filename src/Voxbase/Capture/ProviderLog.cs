@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using System.Runtime.CompilerServices;
 using System.Text.Json;
@@ -23,6 +24,9 @@ public static class ProviderLog
     private const int MaxNameLength = 256;
 
     internal static readonly JsonDocumentOptions JsonOptions = new() { MaxDepth = MaxDepth };
+
+    // JSON's own, and no other.
+    private static readonly byte[] WhiteSpace = [.. " \t\r\n"u8];
 
     private static readonly string[] IsoFormats = ["yyyy-MM-dd'T'HH:mm:ss.FFFFFFFK", "yyyy-MM-dd HH:mm:ss.FFFFFFFK"];
 
@@ -120,8 +124,8 @@ public static class ProviderLog
     }
 
     /// <summary>
-    /// A frame of a live connection as the event that it would be in a log. Never throws: a frame that is no event becomes an object
-    /// that holds its bytes, kept as evidence and read by nobody.
+    /// A frame of a live connection as the event that it would be in a log, whose payload stays where the frame is. Never throws: a frame that
+    /// is no event becomes an object that holds its bytes, kept as evidence and read by nobody.
     /// </summary>
     internal static LoggedEvent Frame(string direction, int offsetMs, ReadOnlyMemory<byte> frame, bool isText)
     {
@@ -129,13 +133,8 @@ public static class ProviderLog
         {
             try
             {
-                using var document = JsonDocument.Parse(frame, JsonOptions);
-                var root = document.RootElement;
-                if (root.ValueKind == JsonValueKind.Object && StringOf(root, "type") is { } type && IsName(type))
-                {
-                    var eventId = StringOf(root, "event_id");
-                    return new(direction, type, eventId is null or "" || !IsName(eventId) ? null : eventId, offsetMs, null, root.GetRawText());
-                }
+                if (TryName(frame.Span, out var type, out var eventId) && IsName(type))
+                    return new(direction, type, eventId is null or "" || !IsName(eventId) ? null : eventId, offsetMs, frame.Trim(WhiteSpace));
             }
             catch (Exception e) when (e is JsonException or InvalidOperationException)
             {
@@ -146,6 +145,31 @@ public static class ProviderLog
         const string kind = "voxbase.frame";
         var kept = $$"""{"object":"{{kind}}","from":"{{direction}}","text":{{(isText ? "true" : "false")}},"base64":"{{Convert.ToBase64String(frame.Span)}}"}""";
         return new(EventDirections.Object, kind, null, offsetMs, null, kept);
+    }
+
+    // Reads an object to its end and keeps its type and its id, where they are strings. Of a member that is there twice, the last counts.
+    private static bool TryName(ReadOnlySpan<byte> json, [NotNullWhen(true)] out string? type, out string? eventId)
+    {
+        (type, eventId) = (null, null);
+        var reader = new Utf8JsonReader(json, new JsonReaderOptions { MaxDepth = MaxDepth });
+        if (!reader.Read() || reader.TokenType != JsonTokenType.StartObject)
+            return false;
+        while (reader.Read())
+        {
+            if (reader.TokenType != JsonTokenType.PropertyName)
+                continue;
+            var (isType, isEventId) = (reader.ValueTextEquals("type"u8), reader.ValueTextEquals("event_id"u8));
+            if (!reader.Read())
+                return false;
+            var isText = reader.TokenType == JsonTokenType.String;
+            if (isType)
+                type = isText ? RealtimeEventTypes.Audio(reader.ValueSpan) ?? reader.GetString() : null;
+            else if (isEventId)
+                eventId = isText ? reader.GetString() : null;
+            reader.Skip();
+        }
+
+        return type is not null;
     }
 
     private static LogLine Interpret(int number, JsonElement root)

@@ -82,7 +82,7 @@ public abstract class ProviderReader : IProviderReader
         _fields.Reset();
         try
         {
-            using var document = JsonDocument.Parse(e.Payload, ProviderLog.JsonOptions);
+            using var document = e.Parse();
             if (document.RootElement.ValueKind != JsonValueKind.Object)
             {
                 _fields.Flag();

@@ -1,4 +1,5 @@
 using System.Collections.Frozen;
+using System.Text;
 
 namespace Voxbase.Capture;
 
@@ -36,6 +37,16 @@ internal static class RealtimeEventTypes
         "rate_limits.updated", "error",
     ]);
 
+    // As providers send them, the beta's name too.
+    private static readonly (byte[] Utf8, string Name)[] AudioTypes =
+    [
+        .. new[]
+        {
+            "input_audio_buffer.append", "response.output_audio.delta", "response.audio.delta", "session.output_audio.delta",
+            "session.input_audio_buffer.append",
+        }.Select(name => (Encoding.ASCII.GetBytes(name), name)),
+    ];
+
     /// <summary>
     /// The GA name of an event: the beta names of outputs are mapped, and surrounding space is dropped (OpenAI's own example of
     /// <c>input_audio_buffer.dtmf_event_received</c> has a leading one). <c>conversation.item.created</c> keeps its name.
@@ -50,6 +61,34 @@ internal static class RealtimeEventTypes
         "response.text.done" => "response.output_text.done",
         var trimmed => trimmed.Length == type.Length ? type : trimmed.ToString(),
     };
+
+    /// <summary>Whether a frame is audio, by a look at its beginning: nearly everything that passes is. An odd frame of audio may be taken for something else.</summary>
+    public static bool IsAudio(ReadOnlySpan<byte> frame) => Audio(TypeWithin(frame)) is not null;
+
+    /// <summary>The type itself when it is one of audio, the same string each time; else null.</summary>
+    public static string? Audio(ReadOnlySpan<byte> type)
+    {
+        foreach (var (utf8, name) in AudioTypes)
+        {
+            if (type.SequenceEqual(utf8))
+                return name;
+        }
+
+        return null;
+    }
+
+    /// <summary>A frame's type as it stands in the text, where its beginning tells; else empty. Nothing is parsed.</summary>
+    public static ReadOnlySpan<byte> TypeWithin(ReadOnlySpan<byte> frame)
+    {
+        // It is among the first of an event's fields.
+        const int within = 256;
+        var head = frame[..Math.Min(frame.Length, within)];
+        var at = head.IndexOf("\"type\""u8);
+        if (at < 0)
+            return default;
+        head = head[(at + "\"type\""u8.Length)..].TrimStart(": \t\r\n"u8);
+        return head is [(byte)'"', ..] && head[1..].IndexOf((byte)'"') is > 0 and var length ? head.Slice(1, length) : default;
+    }
 
     public static bool IsKnown(string canonical) => Server.Contains(canonical) || Client.Contains(canonical);
 

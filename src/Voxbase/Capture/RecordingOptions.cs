@@ -12,7 +12,7 @@ public sealed class RecordingOptions
 
     /// <summary>
     /// How long events of a call are gathered before they are committed together. Longer makes larger, cheaper commits; shorter shows a
-    /// running call sooner and lets a budget act sooner. Audio alone waits four times as long. From 10 ms to 10 seconds; default 250 ms.
+    /// running call sooner and lets a budget act sooner. Audio alone waits eight times as long. From 10 ms to 10 seconds; default 250 ms.
     /// </summary>
     public TimeSpan CommitInterval { get; set; } = TimeSpan.FromMilliseconds(250);
 
@@ -21,9 +21,12 @@ public sealed class RecordingOptions
 
     /// <summary>
     /// How many calls commit at once, each on a connection of its own; the others wait their turn, in the spool. More catches up sooner,
-    /// fewer leaves more of the machine to the audio. From 1 to 64; default 2.
+    /// fewer leaves more of the machine to the audio. From 1 to 64; null (default): half as many as
+    /// there are processors, from 1 to 8.
     /// </summary>
-    public int Writers { get; set; } = 2;
+    public int? Writers { get; set; }
+
+    internal int ResolvedWriters => Writers ?? Math.Clamp(Environment.ProcessorCount / 2, 1, 8);
 
     /// <summary>How often spools of servers that are gone are looked for, beside at the start. From 1 second to 1 hour; default 15 seconds.</summary>
     public TimeSpan RecoveryInterval { get; set; } = TimeSpan.FromSeconds(15);

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Buffers.Binary;
 using System.Globalization;
 using System.Numerics;
@@ -27,8 +28,6 @@ internal sealed class Spool : IDisposable
 
     private readonly Lock gate = new();
     private readonly SafeFileHandle file;
-    private readonly ReadOnlyMemory<byte>[] parts = new ReadOnlyMemory<byte>[2];
-    private readonly byte[] head = new byte[RecordHead];
     private long length;
     private long emptied;
     private bool isClosed;
@@ -90,6 +89,16 @@ internal sealed class Spool : IDisposable
         }
     }
 
+    /// <summary>Where the files of a conversation are, whoever has them open, the oldest first.</summary>
+    public static string[] PathsOf(string folder, Guid conversationId)
+    {
+        if (!Directory.Exists(folder))
+            return [];
+        var paths = Directory.GetFiles(folder, string.Create(CultureInfo.InvariantCulture, $"{conversationId:n}-*{Extension}"));
+        Array.Sort(paths, StringComparer.Ordinal);
+        return paths;
+    }
+
     /// <summary>The file of a process that is gone; null when that lives, or when it is no such file.</summary>
     public static Spool? Find(string path)
     {
@@ -129,13 +138,23 @@ internal sealed class Spool : IDisposable
             if (isClosed)
                 return false;
             isClosed = isLast;
-            BinaryPrimitives.WriteInt32LittleEndian(head, payload.Length);
-            head[4] = kind;
-            BinaryPrimitives.WriteInt32LittleEndian(head.AsSpan(5), offsetMs);
-            BinaryPrimitives.WriteUInt32LittleEndian(head.AsSpan(9), Checksum(head.AsSpan(4, 5), payload.Span));
-            (parts[0], parts[1]) = (head, payload);
-            RandomAccess.Write(file, parts, length);
-            parts[1] = default;
+            // In one piece: gathered from two, the system would have to pin each, for more than a copy costs.
+            var buffer = ArrayPool<byte>.Shared.Rent(RecordHead + payload.Length);
+            var record = buffer.AsSpan(0, RecordHead + payload.Length);
+            BinaryPrimitives.WriteInt32LittleEndian(record, payload.Length);
+            record[4] = kind;
+            BinaryPrimitives.WriteInt32LittleEndian(record[5..], offsetMs);
+            BinaryPrimitives.WriteUInt32LittleEndian(record[9..], Checksum(record.Slice(4, 5), payload.Span));
+            payload.Span.CopyTo(record[RecordHead..]);
+            try
+            {
+                RandomAccess.Write(file, record, length);
+            }
+            finally
+            {
+                ArrayPool<byte>.Shared.Return(buffer);
+            }
+
             Volatile.Write(ref length, length + RecordHead + payload.Length);
             return true;
         }

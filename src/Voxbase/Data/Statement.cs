@@ -36,6 +36,9 @@ internal static class Parameter
 
     public static NpgsqlParameter Texts<T>(IReadOnlyList<T> rows, Func<T, string?> value) => Array(NpgsqlDbType.Text, rows, value);
 
+    /// <summary>Texts that are UTF-8 already.</summary>
+    public static NpgsqlParameter Utf8s<T>(IReadOnlyList<T> rows, Func<T, ReadOnlyMemory<byte>> value) => Array(NpgsqlDbType.Text, rows, value);
+
     public static NpgsqlParameter NoTexts() => Null(NpgsqlDbType.Array | NpgsqlDbType.Text);
 
     public static NpgsqlParameter Jsons<T>(IReadOnlyList<T> rows, Func<T, string?> value) => Array(NpgsqlDbType.Jsonb, rows, value);

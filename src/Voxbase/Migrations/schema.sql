@@ -683,7 +683,6 @@ AS $function$
 begin
   delete from vox.function_calls where conversation_id = old.id;
   delete from vox.usage_events where conversation_id = old.id;
-  delete from vox.provider_events where conversation_id = old.id;
   return null;
 end
 $function$;
@@ -775,7 +774,6 @@ begin
   update vox.participants set owner_id = new.user_id where conversation_id = new.id and owner_id is null;
   update vox.function_calls set user_id = new.user_id where conversation_id = new.id and user_id is null;
   update vox.usage_events set user_id = new.user_id where conversation_id = new.id and user_id is null;
-  update vox.provider_events set user_id = new.user_id where conversation_id = new.id and user_id is null;
   update vox.charges set user_id = new.user_id where conversation_id = new.id and user_id is null;
   return null;
 end
@@ -885,6 +883,7 @@ declare
   parent text;
   child text;
   stored_columns text;
+  settings text;
   low uuid := vox.uuid_v7_floor(date_trunc('month', month::timestamp) at time zone 'UTC');
   high uuid := vox.uuid_v7_floor((date_trunc('month', month::timestamp) + interval '1 month') at time zone 'UTC');
   made integer := 0;
@@ -898,6 +897,13 @@ begin
     child := parent || pg_catalog.to_char(month, '_YYYY_MM');
     continue when pg_catalog.to_regclass('vox.' || pg_catalog.quote_ident(child)) is not null;
     execute pg_catalog.format('create table vox.%I (like vox.%I including all)', child, parent);
+    -- A partitioned table has no settings of storage to be like: those of its default partition are.
+    select pg_catalog.array_to_string(c.reloptions, ', ') into settings
+    from pg_catalog.pg_class c
+    where c.oid = pg_catalog.to_regclass('vox.' || pg_catalog.quote_ident(parent || '_default'));
+    if settings <> '' then
+      execute pg_catalog.format('alter table vox.%I set (%s)', child, settings);
+    end if;
     execute pg_catalog.format('alter table vox.%I enable row level security', child);
     select pg_catalog.string_agg(pg_catalog.quote_ident(a.attname), ', ' order by a.attnum) into stored_columns
     from pg_catalog.pg_attribute a
@@ -1374,6 +1380,61 @@ begin
 end
 $function$;
 revoke execute on function vox_private.price_changed() from public;
+
+CREATE OR REPLACE FUNCTION vox_private.provider_events_added()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+ SET enable_seqscan TO 'off'
+AS $function$
+declare
+  missing boolean;
+begin
+  with added as (
+    select distinct conversation_id, user_id from added_events
+  ), held as (
+    select c.id from vox.conversations c join added a on c.id = a.conversation_id and c.user_id is not distinct from a.user_id
+    for key share of c
+  )
+  select (select count(*) from held) <> (select count(*) from added) into missing;
+  if missing then
+    raise exception 'an event names a conversation that does not exist, or another owner than the conversation''s'
+      using errcode = 'foreign_key_violation', constraint = 'provider_events_conversation_fkey', schema = 'vox', table = 'provider_events';
+  end if;
+  return null;
+end
+$function$;
+comment on function vox_private.provider_events_added() is 'Proves that each conversation exists and belongs to the events'' user_id, and keeps it from being deleted until the transaction ends.';
+revoke execute on function vox_private.provider_events_added() from public;
+
+CREATE OR REPLACE FUNCTION vox_private.provider_events_follow_owner()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+ SET enable_seqscan TO 'off'
+AS $function$
+begin
+  update vox.provider_events set user_id = new.user_id where conversation_id = new.id;
+  return null;
+end
+$function$;
+revoke execute on function vox_private.provider_events_follow_owner() from public;
+
+CREATE OR REPLACE FUNCTION vox_private.provider_events_go_with_conversation()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+ SET enable_seqscan TO 'off'
+AS $function$
+begin
+  delete from vox.provider_events where conversation_id = old.id;
+  return null;
+end
+$function$;
+revoke execute on function vox_private.provider_events_go_with_conversation() from public;
 
 CREATE OR REPLACE FUNCTION vox_private.publish_messages()
  RETURNS boolean
@@ -2513,7 +2574,7 @@ comment on column vox.provider_events.received_at is 'When it came here.';
 comment on column vox.provider_events.logged_at is 'The time of day on the clock of the log; null where the log has none.';
 comment on column vox.provider_events.offset_ms is 'Milliseconds on the clock of the log; null where the log has none.';
 comment on column vox.provider_events.payload is E'The event to the letter. Text, because jsonb refuses some of what providers send (\\u0000, lone surrogates).';
-create table vox.provider_events_default partition of vox.provider_events default;
+create table vox.provider_events_default partition of vox.provider_events default with (toast_tuple_target=8160);
 
 create table vox.recordings (
   conversation_id uuid not null,
@@ -2818,7 +2879,6 @@ alter table vox.livekit_inbox add constraint livekit_inbox_conversation_fkey FOR
 alter table vox.participants add constraint participants_conversation_id_fkey FOREIGN KEY (conversation_id) REFERENCES vox.conversations(id) ON DELETE CASCADE;
 alter table vox.participants add constraint participants_owner_fkey FOREIGN KEY (conversation_id, owner_id) REFERENCES vox.conversations(id, user_id) ON UPDATE CASCADE ON DELETE CASCADE;
 alter table vox.participants add constraint participants_user_id_fkey FOREIGN KEY (user_id) REFERENCES vox.users(id);
-alter table vox.provider_events add constraint provider_events_conversation_fkey FOREIGN KEY (conversation_id, user_id) REFERENCES vox.conversations(id, user_id) ON UPDATE CASCADE ON DELETE CASCADE;
 alter table vox.recordings add constraint recordings_conversation_id_fkey FOREIGN KEY (conversation_id) REFERENCES vox.conversations(id) ON DELETE CASCADE;
 alter table vox.recordings add constraint recordings_owner_fkey FOREIGN KEY (conversation_id, user_id) REFERENCES vox.conversations(id, user_id) ON UPDATE CASCADE ON DELETE CASCADE;
 alter table vox.usage_events add constraint usage_events_conversation_fkey FOREIGN KEY (conversation_id, user_id) REFERENCES vox.conversations(id, user_id) ON UPDATE CASCADE ON DELETE CASCADE;
@@ -2847,6 +2907,8 @@ CREATE TRIGGER conversations_deleted AFTER DELETE ON vox.conversations FOR EACH 
 CREATE TRIGGER conversations_going BEFORE DELETE ON vox.conversations FOR EACH ROW EXECUTE FUNCTION vox_private.conversation_going();
 CREATE TRIGGER conversations_moving BEFORE UPDATE OF status, state, user_id, kind, session_id, room_name, name, description, end_reason, connected_at, ended_at, asr_provider, asr_model, llm_provider, llm_model, tts_provider, tts_model, ai_agent_used, recording_file_id, transcript_file_id, summary, metadata, preferences, session_state, archived_at ON vox.conversations FOR EACH ROW EXECUTE FUNCTION vox_private.conversation_moving();
 CREATE TRIGGER conversations_owner_changed AFTER UPDATE OF user_id ON vox.conversations FOR EACH ROW WHEN (((old.user_id IS NULL) AND (new.user_id IS NOT NULL))) EXECUTE FUNCTION vox_private.conversation_owner_changed();
+CREATE TRIGGER conversations_provider_events_deleted AFTER DELETE ON vox.conversations FOR EACH ROW EXECUTE FUNCTION vox_private.provider_events_go_with_conversation();
+CREATE TRIGGER conversations_provider_events_follow_owner AFTER UPDATE OF user_id ON vox.conversations FOR EACH ROW WHEN ((old.user_id IS DISTINCT FROM new.user_id)) EXECUTE FUNCTION vox_private.provider_events_follow_owner();
 CREATE TRIGGER conversations_recordings_owner AFTER UPDATE OF user_id ON vox.conversations FOR EACH ROW WHEN (((old.user_id IS NULL) AND (new.user_id IS NOT NULL))) EXECUTE FUNCTION vox_private.recordings_owner_changed();
 CREATE TRIGGER conversations_starting BEFORE INSERT ON vox.conversations FOR EACH ROW EXECUTE FUNCTION vox_private.conversation_starting();
 CREATE TRIGGER conversations_turns_deleted AFTER DELETE ON vox.conversations FOR EACH ROW EXECUTE FUNCTION vox_private.turns_go_with_conversation();
@@ -2861,6 +2923,7 @@ CREATE TRIGGER key_terms_touch BEFORE UPDATE ON vox.key_terms FOR EACH ROW EXECU
 CREATE TRIGGER participants_fill_owner BEFORE INSERT ON vox.participants FOR EACH ROW EXECUTE FUNCTION vox_private.fill_owner_id();
 CREATE TRIGGER participants_touch BEFORE UPDATE ON vox.participants FOR EACH ROW EXECUTE FUNCTION vox_private.touch_updated_at();
 CREATE TRIGGER prices_changed AFTER INSERT OR DELETE OR UPDATE ON vox.prices FOR EACH ROW EXECUTE FUNCTION vox_private.price_changed();
+CREATE TRIGGER provider_events_added AFTER INSERT ON vox.provider_events REFERENCING NEW TABLE AS added_events FOR EACH STATEMENT EXECUTE FUNCTION vox_private.provider_events_added();
 CREATE TRIGGER provider_events_fill_user BEFORE INSERT ON vox.provider_events FOR EACH ROW WHEN ((new.user_id IS NULL)) EXECUTE FUNCTION vox_private.fill_user_id();
 CREATE TRIGGER recordings_fill_user BEFORE INSERT ON vox.recordings FOR EACH ROW WHEN ((new.user_id IS NULL)) EXECUTE FUNCTION vox_private.fill_user_id();
 CREATE TRIGGER recordings_touch BEFORE UPDATE ON vox.recordings FOR EACH ROW EXECUTE FUNCTION vox_private.touch_updated_at();

@@ -19,9 +19,6 @@ public sealed class LiveCalls : IAsyncDisposable
     private const int MaxWaiting = 4_096;
     private const int MaxEventBytes = 64 << 10;
 
-    // Where an event's type is looked for: it stands at the beginning.
-    private const int TypeWithin = 256;
-
     private static readonly JsonWriterOptions Relaxed = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     // Names as providers send them, the beta's too.
@@ -103,17 +100,9 @@ public sealed class LiveCalls : IAsyncDisposable
         }
     }
 
-    // A look at the beginning, without parsing: nearly everything that passes is audio.
     private static bool Tells(ReadOnlySpan<byte> sent)
     {
-        var head = sent[..Math.Min(sent.Length, TypeWithin)];
-        var at = head.IndexOf("\"type\""u8);
-        if (at < 0)
-            return false;
-        head = head[(at + "\"type\""u8.Length)..].TrimStart(": \t\r\n"u8);
-        if (head is not [(byte)'"', ..] || head[1..].IndexOf((byte)'"') is not (> 0 and var length))
-            return false;
-        var type = head.Slice(1, length);
+        var type = RealtimeEventTypes.TypeWithin(sent);
         foreach (var telling in Telling)
         {
             if (type.SequenceEqual(telling))

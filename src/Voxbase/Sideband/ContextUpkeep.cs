@@ -184,7 +184,7 @@ public sealed class ContextUpkeep
             return;
         try
         {
-            using var document = JsonDocument.Parse(e.Payload, ProviderLog.JsonOptions);
+            using var document = e.Parse();
             var root = document.RootElement;
             switch (e.Type)
             {

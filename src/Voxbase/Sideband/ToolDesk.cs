@@ -30,7 +30,7 @@ internal sealed class ToolDesk(
 
         try
         {
-            using var document = JsonDocument.Parse(e.Payload, ProviderLog.JsonOptions);
+            using var document = e.Parse();
             var fields = new EventFields();
             var root = document.RootElement;
             switch (e.Type)

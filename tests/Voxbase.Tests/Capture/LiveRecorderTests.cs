@@ -76,12 +76,13 @@ public sealed class LiveRecorderTests(TestCluster cluster)
 
     // Wherever a process dies, between any two commits, in the middle of one or of a write: what it had accepted is there afterwards.
     [Theory]
-    [InlineData(0, false)]
-    [InlineData(30, true)]
-    [InlineData(111, true)]
-    [InlineData(111, false)]
-    [InlineData(200, true)]
-    public async Task What_an_abandoned_recorder_accepted_is_recovered(int accepted, bool flushedHalf)
+    [InlineData(0, false, true)]
+    [InlineData(0, false, false)]
+    [InlineData(30, true, false)]
+    [InlineData(111, true, true)]
+    [InlineData(111, false, false)]
+    [InlineData(200, true, true)]
+    public async Task What_an_abandoned_recorder_accepted_is_recovered(int accepted, bool flushedHalf, bool isTorn)
     {
         await using var db = await cluster.CreateDatabaseAsync();
         var conversation = await StartAsync(db);
@@ -98,9 +99,12 @@ public sealed class LiveRecorderTests(TestCluster cluster)
         }
 
         var spool = Directory.EnumerateFiles(db.Options.Recording.SpoolFolder!).ShouldHaveSingleItem();
-        // A machine that breaks down leaves half a record.
-        await using (var file = new FileStream(spool, FileMode.Append))
+        // A killed process leaves whole records; a machine that breaks down, half of one.
+        if (isTorn)
+        {
+            await using var file = new FileStream(spool, FileMode.Append);
             file.Write([200, 0, 0, 0, 1, 2, 3]);
+        }
 
         (await db.Recorders.RecoverAsync(Cancel)).ShouldBe(1);
 
@@ -135,6 +139,119 @@ public sealed class LiveRecorderTests(TestCluster cluster)
         await second.EndAsync(EndReasons.UpstreamClosed, Cancel);
         (await db.ScalarAsync(Caller.Service, "select count(*) from vox.provider_events")).ShouldBe((long)frames.Count);
         await ShouldEqualItsReplayAsync(db, conversation);
+    }
+
+    [Fact]
+    public async Task What_was_recorded_before_is_committed_before_a_call_goes_on()
+    {
+        await using var db = await cluster.CreateDatabaseAsync();
+        var conversation = await StartAsync(db);
+        var frames = await FramesAsync();
+        for (var i = 0; i < 80; i += 20)
+        {
+            // Nobody has asked for recovery: whoever goes on with the call sees to it.
+            await using var server = new LiveRecorders(db.Captures, db.Conversations, new CallAdmission(new RunningCalls()), db.Options, db.Time);
+            var recorder = await server.OpenAsync(conversation, endsWithServer: false, Cancel);
+            foreach (var (fromServer, frame) in frames[i..(i + 20)])
+                recorder.Record(fromServer, frame).ShouldBeTrue();
+        }
+
+        (await db.Recorders.RecoverAsync(Cancel)).ShouldBe(1);
+        (await KeptRecord.EventsAsync(db, conversation.Id, Cancel)).Select(e => e.Payload).ShouldBe(frames[..80].Select(f => Encoding.UTF8.GetString(f.Frame)));
+        await ShouldEqualItsReplayAsync(db, conversation);
+    }
+
+    // The spool is emptied now and then. Its last record is not gone before the conversation has its end.
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_long_call_ends_as_it_ended_though_the_database_refuses_its_end_at_first(bool dies)
+    {
+        await using var db = await cluster.CreateDatabaseAsync(options => options.Recording.CommitBytes = 64 << 10);
+        var conversation = await StartAsync(db);
+        await AsOwnerAsync(db, """
+            create sequence refusals;
+            create function refuse() returns trigger language plpgsql as
+              $$begin perform nextval('public.refusals'); raise 'not now' using errcode = 'cannot_connect_now'; end$$;
+            alter function refuse() security definer;
+            create trigger refuse before update of ended_at on vox.conversations for each row when (new.ended_at is not null) execute function refuse();
+            """);
+        await using (var server = new LiveRecorders(db.Captures, db.Conversations, new CallAdmission(new RunningCalls()), db.Options, db.Time))
+        {
+            var recorder = await server.OpenAsync(conversation, cancellationToken: Cancel);
+            var audio = Encoding.UTF8.GetBytes($$"""{"type":"input_audio_buffer.append","audio":"{{new string('A', 30_000)}}"}""");
+            for (var i = 0; i < 30; i++)
+                recorder.Record(false, audio).ShouldBeTrue();
+            var ending = recorder.EndAsync(EndReasons.Idle, Cancel);
+            while (!(bool)(await AsOwnerAsync(db, "select is_called from refusals"))!)
+                await Task.Delay(10, Cancel);
+            if (!dies)
+            {
+                await AsOwnerAsync(db, "drop trigger refuse on vox.conversations");
+                await ending;
+            }
+        }
+
+        if (dies)
+        {
+            await AsOwnerAsync(db, "drop trigger refuse on vox.conversations");
+            (await db.Recorders.RecoverAsync(Cancel)).ShouldBe(1);
+        }
+
+        var ended = await db.Conversations.FindAsync(Caller.Service, conversation.Id, Cancel);
+        (ended.Status, ended.EndReason).ShouldBe((ConversationStatus.Completed, EndReasons.Idle));
+        (await db.ScalarAsync(Caller.Service, "select count(*) from vox.provider_events")).ShouldBe(30L);
+        Directory.EnumerateFiles(db.Options.Recording.SpoolFolder!).ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task A_spool_that_cannot_be_committed_keeps_no_other_from_it()
+    {
+        await using var db = await cluster.CreateDatabaseAsync();
+        var calls = new List<Conversation>();
+        await using (var dead = new LiveRecorders(db.Captures, db.Conversations, new CallAdmission(new RunningCalls()), db.Options, db.Time))
+        {
+            for (var i = 0; i < 3; i++)
+            {
+                calls.Add(await StartAsync(db));
+                (await dead.OpenAsync(calls[i], cancellationToken: Cancel)).Record(true, Encoding.UTF8.GetBytes($$"""{"type":"error","event_id":"e{{i}}"}"""));
+            }
+        }
+
+        await AsOwnerAsync(db, $"""
+            create function refuse() returns trigger language plpgsql as $$begin raise 'never' using errcode = 'data_corrupted'; end$$;
+            create trigger refuse before insert on vox.provider_events for each row when (new.conversation_id = '{calls[0].Id}') execute function refuse();
+            """);
+
+        await Should.ThrowAsync<Exception>(() => db.Recorders.RecoverAsync(Cancel));
+
+        (await db.ScalarAsync(Caller.Service, "select count(*) from vox.conversations where end_reason = 'server_lost'")).ShouldBe(2L);
+        await AsOwnerAsync(db, "drop trigger refuse on vox.provider_events");
+        (await db.Recorders.RecoverAsync(Cancel)).ShouldBe(1);
+        (await db.ScalarAsync(Caller.Service, "select count(*) from vox.provider_events")).ShouldBe(3L);
+    }
+
+    // What comes live lies in a buffer that somebody else fills anew as soon as it is committed.
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task What_was_read_of_a_frame_does_not_lie_in_its_buffer(bool isLive)
+    {
+        // Before a session says which it is, events are kept to be read again.
+        List<LoggedEvent> events = [Logs.Server("{'type':'error','event_id':'e_first','error':{'type':'server_error','code':'early'}}", 1)];
+        events.AddRange(isLive ? LiveLogs.Call() : await Logs.EventsAsync(Logs.Demo()));
+        var (plain, buffered, ordinal) = (new OpenAiReader(), new OpenAiReader(), 0);
+        foreach (var e in events.Where(e => e.Direction is EventDirections.Server or EventDirections.Client))
+        {
+            var buffer = Encoding.UTF8.GetBytes(e.Payload);
+            var frame = ProviderLog.Frame(e.Direction, e.OffsetMs ?? 0, buffer, isText: true);
+            var changed = buffered.Read(++ordinal, frame);
+            Array.Fill(buffer, (byte)'x');
+            changed.Turns.ShouldBe(plain.Read(ordinal, e with { OffsetMs = e.OffsetMs ?? 0, At = null }).Turns);
+        }
+
+        buffered.IsLive.ShouldBe(isLive);
+        Logs.Whole(buffered.Snapshot()).ShouldBe(Logs.Whole(plain.Snapshot()));
     }
 
     [Fact]
@@ -227,6 +344,14 @@ public sealed class LiveRecorderTests(TestCluster cluster)
         await using var cut = new Npgsql.NpgsqlCommand(
             "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()", superuser);
         await cut.ExecuteNonQueryAsync(Cancel);
+    }
+
+    private static async Task<object?> AsOwnerAsync(TestDatabase db, string sql)
+    {
+        await using var owner = new Npgsql.NpgsqlConnection(db.ConnectionString + ";Pooling=false");
+        await owner.OpenAsync(Cancel);
+        await using var command = new Npgsql.NpgsqlCommand(sql, owner);
+        return await command.ExecuteScalarAsync(Cancel);
     }
 
     private static async Task<List<(bool FromServer, byte[] Frame)>> FramesAsync()

@@ -53,7 +53,7 @@ internal static class Repairs
         }
     }
 
-    // Every token from the reparandum to before the repair; only reported when digits or a negation would go with it.
+    // Every token from the reparandum to before the repair; only reported when digits, a negation or a quotation would go with it.
     private static bool Take(TurnText turn, ReadOnlySpan<int> live, int start, int cue, int repair)
     {
         var confidence = Confidence.Medium;
@@ -63,8 +63,7 @@ internal static class Repairs
                 confidence = Confidence.Low;
         }
 
-        turn.Delete(live[start], live[repair - 1], CorrectionReasons.Repair, confidence);
-        return confidence != Confidence.Low;
+        return turn.Delete(live[start], live[repair - 1], CorrectionReasons.Repair, confidence);
     }
 
     private static int CueAt(TurnText turn, ReadOnlySpan<int> live, int l, IReadOnlyList<string[]> cues)

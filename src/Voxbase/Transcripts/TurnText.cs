@@ -82,8 +82,11 @@ internal sealed class TurnText
         }
     }
 
-    /// <summary>Proposes to take tokens out. Those of medium confidence or more are gone for the stages that follow.</summary>
-    public void Delete(int first, int last, string reason, Confidence confidence)
+    /// <summary>
+    /// Proposes to take tokens out. Those of medium confidence or more are gone for the stages that follow; answers whether they are. What is no
+    /// plain word never is.
+    /// </summary>
+    public bool Delete(int first, int last, string reason, Confidence confidence)
     {
         for (var i = first; i <= last; i++)
         {
@@ -93,9 +96,10 @@ internal sealed class TurnText
 
         Proposals.Add(new Proposal(first, last, null, reason, confidence, 0));
         if (confidence == Confidence.Low)
-            return;
+            return false;
         for (var i = first; i <= last; i++)
             tokens[i].Gone = true;
+        return true;
     }
 
     /// <summary>Proposes other words for tokens.</summary>

@@ -145,10 +145,9 @@ public sealed class CleaningState
         if (terms.Count + names.Count == 0 && !IsActive(turn))
             return;
         LexiconMatcher.Prepare(turn, buffers);
-        LexiconMatcher.Find(turn, terms, names, buffers, CorrectionReasons.Lexicon, 1);
-        LexiconMatcher.Find(turn, names, terms, buffers, CorrectionReasons.Lexicon, .8f);
+        LexiconMatcher.FindNames(turn, terms, names, buffers, mentioned: .8f);
         if (IsActive(turn))
-            LexiconMatcher.Find(turn, PhrasePacks.Roles, TermIndex.Empty, buffers, CorrectionReasons.Phrase, Math.Min(1, votes[0] * Decay));
+            LexiconMatcher.FindPhrases(turn, PhrasePacks.Roles, buffers, Math.Min(1, votes[0] * Decay));
     }
 
     // Whether the phrases of people who say who they are may be meant.

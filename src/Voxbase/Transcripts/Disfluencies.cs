@@ -11,6 +11,8 @@ internal static class Disfluencies
     /// <summary>Filled pauses. A turn that is nothing else is an answer, and stays.</summary>
     public static void Fillers(TurnText turn)
     {
+        if ((turn.Roles & Roles.Pause) == 0)
+            return;
         var words = 0;
         for (var i = 0; i < turn.Count; i++)
         {
@@ -32,7 +34,7 @@ internal static class Disfluencies
     private static bool IsFiller(TurnText turn, int i)
     {
         ref var token = ref turn[i];
-        if (token.Kind != TokenKind.Word || !(token.Has(Words.Filler) || IsDrawnOut(turn, i)))
+        if (token.Kind != TokenKind.Word || (token.Roles & Roles.Pause) == 0)
             return false;
         // ER, UM and AH in capitals are names of their own; um-hum, uh-huh and AH-64 are one word.
         if (token.Capitalised && token.End - token.Start > 1 && char.IsUpper(turn.Raw[token.Start + 1]))
@@ -42,30 +44,6 @@ internal static class Disfluencies
         if (turn.Language == Language.Spanish && turn.Is(i, "eh"))
             return i > 0 && (token.Before & Gap.Comma) != 0 && (turn[i + 1].Before & Gap.Comma) != 0;
         return true;
-    }
-
-    // A pause drawn out: "euuuh", "emmmm". Each letter once, it is in the list.
-    private static bool IsDrawnOut(TurnText turn, int i)
-    {
-        var word = turn.Lower(i);
-        if (word.Length is < 3 or > 24 || turn[i].Is != Words.None)
-            return false;
-        Span<char> once = stackalloc char[word.Length];
-        var length = 0;
-        foreach (var letter in word)
-        {
-            if (letter is not ('u' or 'e' or 'a' or 'ä' or 'ö' or 'ü' or 'h' or 'm' or 'r'))
-                return false;
-            if (length == 0 || once[length - 1] != letter)
-                once[length++] = letter;
-        }
-
-        if (length == word.Length)
-            return false;
-        if ((turn.Language.Look(once[..length]) & Words.Filler) != 0)
-            return true;
-        // So long that it is none of the words that it begins as: ummmm among Germans, euuu.
-        return word.Length >= length + 2 && once[..length] is "um" or "uhm" or "em" or "ehm" or "hm" or "hmh" or "mh" or "ämh" or "ähm" or "äm" or "eu" or "euh" or "uh";
     }
 
     private static bool IsHyphenated(TurnText turn, int i)
@@ -244,18 +222,26 @@ internal static class Disfluencies
     {
         const int farthest = LongestRepeat + 3;
         var live = turn.Live;
-        Span<uint> last = stackalloc uint[farthest + 1];
+        // A bit for some words each: one whose bit is not set was not said before.
+        Span<ulong> said = stackalloc ulong[4];
+        said.Clear();
         var found = 0;
         for (var l = 0; l < live.Length; l++)
         {
             var hash = turn[live[l]].Hash;
-            for (var d = 1; d <= farthest && d <= l; d++)
+            ref var bits = ref said[(int)(hash >> 8) & 3];
+            var bit = 1ul << (int)(hash & 63);
+            if ((bits & bit) == 0)
             {
-                if (last[(l - d) % (farthest + 1)] == hash)
-                    found |= 1 << d;
+                bits |= bit;
+                continue;
             }
 
-            last[l % (farthest + 1)] = hash;
+            for (var d = 1; d <= farthest && d <= l; d++)
+            {
+                if (turn[live[l - d]].Hash == hash)
+                    found |= 1 << d;
+            }
         }
 
         return found;
@@ -524,12 +510,14 @@ internal static class Disfluencies
     /// <summary>Phrases that carry nothing, where their neighbours do not make them part of the sentence.</summary>
     public static void EditPhrases(TurnText turn)
     {
+        if ((turn.Roles & Roles.Phrase) == 0)
+            return;
         foreach (var phrase in turn.Language.EditPhrases)
         {
             var live = turn.Live;
             for (var l = 0; l + phrase.Phrase.Length <= live.Length; l++)
             {
-                if (!Phrases.Follows(turn, live, l, phrase.Phrase))
+                if ((turn[live[l]].Roles & Roles.Phrase) == 0 || !Phrases.Follows(turn, live, l, phrase.Phrase))
                     continue;
                 var next = l + phrase.Phrase.Length;
                 var continues = next < live.Length && !Breaks(turn, live, next);
@@ -565,13 +553,13 @@ internal static class Disfluencies
     /// </summary>
     public static void Markers(TurnText turn)
     {
-        if (turn.Language != Language.English)
+        if ((turn.Roles & Roles.Marker) == 0)
             return;
         var live = turn.Live;
         for (var l = 0; l < live.Length; l++)
         {
             var i = live[l];
-            if (turn[i].Kind != TokenKind.Word)
+            if (turn[i].Kind != TokenKind.Word || (turn[i].Roles & Roles.Marker) == 0)
                 continue;
             var word = turn.Lower(i);
             var last = l;

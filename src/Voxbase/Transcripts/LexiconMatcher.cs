@@ -7,20 +7,57 @@ internal sealed class MatchBuffers
 
     public int[] Starts { get; set; } = new int[256];
 
+    /// <summary>Which tokens are a trusted term as they stand: 1, or 2 for words of a longer one.</summary>
     public byte[] Locked { get; set; } = new byte[256];
 
+    /// <summary>What a window over each token needs to know of it.</summary>
+    public Pane[] Panes { get; set; } = new Pane[256];
+
+    public Sightings Terms { get; } = new();
+
+    public Sightings Names { get; } = new();
+
+    public Sightings Phrases { get; } = new();
+
+    public NearBuffers Near { get; } = new();
+
+    /// <summary>Sounds that no term of an index is near to, as far as this turn has been listened to: a later pass hears most of them again.</summary>
+    public HeardInVain InVain { get; } = new();
+}
+
+/// <summary>Where a turn has words of an index's terms.</summary>
+internal sealed class Sightings
+{
     /// <summary>Which tokens are a word of a term, and no small one.</summary>
     public bool[] Anchors { get; set; } = new bool[256];
 
     /// <summary>Which are a word of a term.</summary>
     public bool[] Parts { get; set; } = new bool[256];
 
-    public NearBuffers Near { get; } = new();
-
-    /// <summary>Sounds that no term of an index is near to, as far as this turn has been listened to: a later pass hears most of them again.</summary>
-    public HeardInVain InVain { get; } = new();
+    /// <summary>How many tokens on the next is that a term may be about, a word of one or one that is not ordinary; as far as a window goes.</summary>
+    public byte[] Ahead { get; set; } = new byte[256];
 
     public List<Match> Matches { get; } = [];
+}
+
+/// <summary>What a token is to the windows over it, whatever the index.</summary>
+[Flags]
+internal enum Pane : byte
+{
+    None = 0,
+
+    /// <summary>No window goes on over it: taken out, or fixed.</summary>
+    Wall = 1,
+
+    /// <summary>No window goes on to it from the one before: a comma, the end of a sentence or a sign.</summary>
+    Apart = 2,
+    Function = 4,
+
+    /// <summary>Common or small.</summary>
+    Ordinary = 8,
+
+    /// <summary>A small word that a term which sounds a little otherwise must have too.</summary>
+    Kept = 16,
 }
 
 /// <summary>A set of hashes, of bounded size: what no longer fits is not remembered.</summary>
@@ -82,6 +119,9 @@ internal static class LexiconMatcher
     private const float Furthest = .22f;
     private const int LongestWindow = 4;
 
+    // An ordinary word alone is replaced from so many sounds on.
+    private const int LongWord = 6;
+
     // So near that a small word may go: it was heard into the name.
     private const float Lossless = .03f;
 
@@ -89,27 +129,39 @@ internal static class LexiconMatcher
     private const float OnlyCapitals = 1;
 
     /// <summary>
-    /// Proposes the terms of an index. Words that are one of them as they stand, or one of <paramref name="also"/>, are let be: two trusted names that
-    /// sound alike do not turn into each other.
+    /// Proposes key terms and names, while the turn sounds as <see cref="Prepare"/> has it. Words that are one of them as they stand are let be: two
+    /// trusted names that sound alike do not turn into each other.
     /// </summary>
-    public static void Find(TurnText turn, TermIndex index, TermIndex also, MatchBuffers buffers, string reason, float relevance)
+    public static void FindNames(TurnText turn, TermIndex terms, TermIndex names, MatchBuffers buffers, float mentioned)
     {
-        if (index.Count == 0 || turn.Count == 0)
-            return;
-        var matches = buffers.Matches;
-        matches.Clear();
         Array.Clear(buffers.Locked, 0, turn.Count);
-        if (also.Count > 0)
-            Lock(turn, also, buffers, matches);
-        matches.Clear();
-        Lock(turn, index, buffers, matches);
+        Lock(turn, terms, buffers, buffers.Terms);
+        Lock(turn, names, buffers, buffers.Names);
+        Find(turn, terms, buffers, buffers.Terms, CorrectionReasons.Lexicon, 1);
+        Find(turn, names, buffers, buffers.Names, CorrectionReasons.Lexicon, mentioned);
+    }
+
+    /// <summary>Proposes fixed phrases.</summary>
+    public static void FindPhrases(TurnText turn, TermIndex phrases, MatchBuffers buffers, float relevance)
+    {
+        Array.Clear(buffers.Locked, 0, turn.Count);
+        Lock(turn, phrases, buffers, buffers.Phrases);
+        Find(turn, phrases, buffers, buffers.Phrases, CorrectionReasons.Phrase, relevance);
+    }
+
+    private static void Find(TurnText turn, TermIndex index, MatchBuffers buffers, Sightings seen, string reason, float relevance)
+    {
+        if (index.Count == 0)
+            return;
+        LookAhead(turn.Count, buffers.Panes, seen);
         for (var i = 0; i < turn.Count; i++)
         {
-            if (!turn[i].Gone && turn[i].Kind == TokenKind.Word && buffers.Locked[i] <= 1)
-                WindowsFrom(turn, index, buffers, i, matches);
+            // Nothing but ordinary words as far as a window goes: only one that stands alone may be a term.
+            if (seen.Ahead[i] < LongestWindow || buffers.Starts[i + 1] - buffers.Starts[i] >= LongWord)
+                WindowsFrom(turn, index, buffers, seen, i);
         }
 
-        Choose(turn, matches, reason, relevance);
+        Choose(turn, seen.Matches, reason, relevance);
     }
 
     /// <summary>Writes how the turn sounds, for every index to be looked up in.</summary>
@@ -119,8 +171,7 @@ internal static class LexiconMatcher
         {
             buffers.Starts = new int[turn.Count * 2];
             buffers.Locked = new byte[turn.Count * 2];
-            buffers.Anchors = new bool[turn.Count * 2];
-            buffers.Parts = new bool[turn.Count * 2];
+            buffers.Panes = new Pane[turn.Count * 2];
         }
 
         var at = 0;
@@ -134,6 +185,7 @@ internal static class LexiconMatcher
             }
 
             buffers.Starts[i] = at;
+            buffers.Panes[i] = PaneOf(turn, i);
             if (turn[i].Kind != TokenKind.Word || turn[i].Gone)
                 continue;
             var sounds = turn[i].Form.Sounds;
@@ -144,17 +196,46 @@ internal static class LexiconMatcher
         buffers.Starts[turn.Count] = at;
     }
 
+    private static Pane PaneOf(TurnText turn, int i)
+    {
+        ref var token = ref turn[i];
+        var pane = token.Gone || token.Kind != TokenKind.Word || (token.IsFixed && !token.Has(Words.Number)) ? Pane.Wall : Pane.None;
+        if (IsApart(turn, i))
+            pane |= Pane.Apart;
+        if (token.Has(Words.Common | Words.Function))
+            pane |= Pane.Ordinary;
+        if (token.Has(Words.Function))
+            pane |= IsKept(turn, i) ? Pane.Function | Pane.Kept : Pane.Function;
+        return pane;
+    }
+
+    private static void LookAhead(int count, Pane[] panes, Sightings seen)
+    {
+        var (anchors, ahead) = (seen.Anchors, seen.Ahead);
+        var next = (byte)LongestWindow;
+        for (var i = count - 1; i >= 0; i--)
+        {
+            next = (panes[i] & Pane.Ordinary) == 0 || anchors[i] ? (byte)0 : (byte)Math.Min(next + 1, LongestWindow);
+            ahead[i] = next;
+        }
+    }
+
     // A comma, the end of a sentence or a sign: the words are not one name.
     internal static bool IsApart(TurnText turn, int i) => (turn[i].Before & ~(Gap.Space | Gap.Dash)) != 0;
 
     // Words that are a term already are let be, but for their capitals; and with them, what sounds like the rest of one.
-    private static void Lock(TurnText turn, TermIndex index, MatchBuffers buffers, List<Match> matches)
+    private static void Lock(TurnText turn, TermIndex index, MatchBuffers buffers, Sightings seen)
     {
+        seen.Matches.Clear();
+        if (index.Count == 0)
+            return;
+        if (seen.Parts.Length < turn.Count)
+            (seen.Anchors, seen.Parts, seen.Ahead) = (new bool[turn.Count * 2], new bool[turn.Count * 2], new byte[turn.Count * 2]);
         for (var i = 0; i < turn.Count; i++)
         {
             var with = index.WithWord(turn[i].Form);
-            buffers.Parts[i] = with.Length > 0;
-            buffers.Anchors[i] = with.Length > 0 && !turn[i].Has(Words.Function);
+            seen.Parts[i] = with.Length > 0;
+            seen.Anchors[i] = with.Length > 0 && !turn[i].Has(Words.Function);
             if (turn[i].Gone)
                 continue;
             foreach (var t in with)
@@ -171,7 +252,7 @@ internal static class LexiconMatcher
                 for (var k = i; k <= last; k++)
                     buffers.Locked[k] = Math.Max(buffers.Locked[k], (byte)(term.Words.Length > 1 ? 2 : 1));
                 if (!index.IsPhrases && IsPlainCase(turn, i, last) && !IsOrdinary(turn, i, last) && char.IsUpper(term.Surface[0]))
-                    matches.Add(new Match(i, last, term, OnlyCapitals, Confidence.High));
+                    seen.Matches.Add(new Match(i, last, term, OnlyCapitals, Confidence.High));
             }
         }
     }
@@ -200,28 +281,30 @@ internal static class LexiconMatcher
     }
 
     // The windows that begin at a word: what they are made of is counted as they grow, and only those are listened to that may be a term.
-    private static void WindowsFrom(TurnText turn, TermIndex index, MatchBuffers buffers, int first, List<Match> matches)
+    private static void WindowsFrom(TurnText turn, TermIndex index, MatchBuffers buffers, Sightings seen, int first)
     {
         Span<byte> said = stackalloc byte[Phonemes.Longest];
         var (joined, heard) = (0, first);
         var letters = Vocabulary.HashSeed;
+        var keys = new SoundKeys();
         var (function, ordinary, anchors) = (0, 0, 0);
         bool? cue = null;
         var losing = false;
-        for (var last = first; last < first + LongestWindow && last < turn.Count; last++)
+        var barred = Pane.Wall;
+        var end = Math.Min(first + LongestWindow, turn.Count);
+        for (var last = first; last < end; last++)
         {
-            ref var token = ref turn[last];
-            if (token.Gone || buffers.Locked[last] > 1 || token.Kind != TokenKind.Word || (last > first && IsApart(turn, last)))
-                return;
-            if (token.IsFixed && !token.Has(Words.Number))
+            var pane = buffers.Panes[last];
+            if ((pane & barred) != 0 || buffers.Locked[last] > 1)
                 return;
             // A term of its own that is no part of another: no window with it is one.
-            if (buffers.Locked[last] > 0 && !buffers.Parts[last] && !index.IsPhrases)
+            if (buffers.Locked[last] > 0 && !seen.Parts[last] && !index.IsPhrases)
                 return;
-            function += token.Has(Words.Function) ? 1 : 0;
-            ordinary += token.Has(Words.Common | Words.Function) ? 1 : 0;
-            anchors += buffers.Anchors[last] ? 1 : 0;
-            losing |= !buffers.Parts[last] && IsKept(turn, last);
+            barred = Pane.Wall | Pane.Apart;
+            function += (pane & Pane.Function) != 0 ? 1 : 0;
+            ordinary += (pane & Pane.Ordinary) != 0 ? 1 : 0;
+            anchors += seen.Anchors[last] ? 1 : 0;
+            losing |= (pane & Pane.Kept) != 0 && !seen.Parts[last];
             var count = buffers.Starts[last + 1] - buffers.Starts[first];
             if (count >= Phonemes.Longest)
                 return;
@@ -230,14 +313,18 @@ internal static class LexiconMatcher
                 continue;
             // Nothing but ordinary words and no word of a term among them: never.
             var anchorable = length > 1 && anchors > 0;
-            if (ordinary == length && !anchorable && !(length == 1 && count >= 6 && (cue ??= HasCue(turn, first))))
+            if (ordinary == length && !anchorable && !(length == 1 && count >= LongWord && (cue ??= HasCue(turn, first))))
                 continue;
             for (; heard <= last; heard++)
             {
+                var from = joined;
                 joined = Join(buffers, heard, said, joined);
+                keys.Add(said[from..joined]);
                 letters = TermIndex.HashLetters(letters, turn.Lower(heard));
             }
 
+            if (!index.MayHave(keys, joined))
+                continue;
             ReadOnlySpan<byte> sounds = said[..joined];
             var most = index.HasLetters(letters) ? Furthest : Farthest(index, anchorable, length - ordinary, length, anchorable || (cue ??= HasCue(turn, first)) || turn[first].Capitalised);
             if (losing && length > 1)
@@ -248,16 +335,16 @@ internal static class LexiconMatcher
             if (buffers.InVain.Contains(hash))
                 continue;
             var (best, second, distance, secondDistance) = (-1, -1, float.MaxValue, float.MaxValue);
-            index.Near(sounds, most, buffers.Near, ref best, ref distance, ref second, ref secondDistance);
+            index.Near(sounds, keys, most, buffers.Near, ref best, ref distance, ref second, ref secondDistance);
             if (best < 0)
             {
                 buffers.InVain.Add(hash);
                 continue;
             }
 
-            Judge(turn, index, buffers, first, last, index[best], distance, secondDistance, matches);
+            Judge(turn, index, buffers, first, last, index[best], distance, secondDistance, seen.Matches);
             if (second >= 0 && secondDistance - distance < .03f)
-                Judge(turn, index, buffers, first, last, index[second], secondDistance, distance, matches);
+                Judge(turn, index, buffers, first, last, index[second], secondDistance, distance, seen.Matches);
         }
     }
 

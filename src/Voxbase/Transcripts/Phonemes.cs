@@ -131,22 +131,8 @@ internal static class Phonemes
     /// <summary>How many keys there are at most.</summary>
     public const int KeyCount = 64;
 
-    /// <summary>Keys of a word's sound: its first two consonants, and its last two, by kind. What sounds alike shares one of them.</summary>
-    public static (int First, int Last) Keys(ReadOnlySpan<byte> sounds)
-    {
-        var (first, last, seen) = (0, 0, 0);
-        foreach (var sound in sounds)
-        {
-            var kind = Coarse[sound];
-            if (kind == 0)
-                continue;
-            if (seen++ < 2)
-                first = (first * 8) + kind;
-            last = ((last * 8) + kind) & 63;
-        }
-
-        return (first, last);
-    }
+    /// <summary>The kind of a consonant, from 1 to 7; 0 for what is heard now and then only.</summary>
+    public static byte KindOf(byte sound) => Coarse[sound];
 
     /// <summary>
     /// The weighted edit distance of two sounds, divided by their mean length; anything above <paramref name="most"/> when it is more than that.
@@ -392,6 +378,30 @@ internal static class Phonemes
             'E' => letter is 'e' or 'i' or 'y',
             _ => letter == condition,
         };
+    }
+}
+
+/// <summary>Keys of what is said: its first two consonants, and its last two, by kind. What sounds alike shares one of them.</summary>
+internal struct SoundKeys
+{
+    private int seen;
+
+    public int First { get; private set; }
+
+    public int Last { get; private set; }
+
+    /// <summary>Adds the sounds that follow.</summary>
+    public void Add(ReadOnlySpan<byte> sounds)
+    {
+        foreach (var sound in sounds)
+        {
+            int kind = Phonemes.KindOf(sound);
+            if (kind == 0)
+                continue;
+            if (seen++ < 2)
+                First = (First * 8) + kind;
+            Last = ((Last * 8) + kind) & (Phonemes.KeyCount - 1);
+        }
     }
 }
 

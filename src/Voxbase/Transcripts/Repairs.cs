@@ -11,6 +11,9 @@ internal static class Repairs
     /// <summary>Finds cues. Single words count only when the speaker talks to a machine; talking to people they mean what they say.</summary>
     public static void Find(TurnText turn, CleaningMode mode)
     {
+        // No cue, and no pause that could be one.
+        if ((turn.Roles & Roles.Cue) == 0 && turn.LiveCount == turn.Count)
+            return;
         var live = turn.Live;
         for (var l = 1; l < live.Length - 1; l++)
         {
@@ -53,7 +56,7 @@ internal static class Repairs
         }
     }
 
-    // Every token from the reparandum to before the repair; only reported when digits or a negation would go with it.
+    // Every token from the reparandum to before the repair; only reported when digits, a negation or a quotation would go with it.
     private static bool Take(TurnText turn, ReadOnlySpan<int> live, int start, int cue, int repair)
     {
         var confidence = Confidence.Medium;
@@ -63,17 +66,16 @@ internal static class Repairs
                 confidence = Confidence.Low;
         }
 
-        turn.Delete(live[start], live[repair - 1], CorrectionReasons.Repair, confidence);
-        return confidence != Confidence.Low;
+        return turn.Delete(live[start], live[repair - 1], CorrectionReasons.Repair, confidence);
     }
 
-    private static int CueAt(TurnText turn, ReadOnlySpan<int> live, int l, IReadOnlyList<string[]> cues)
+    private static int CueAt(TurnText turn, ReadOnlySpan<int> live, int l, Cues cues)
     {
-        if (((turn[live[l]].Form.Cues >> turn.Language.Index) & 1) == 0)
+        if ((turn[live[l]].Roles & Roles.Cue) == 0)
             return 0;
-        foreach (var cue in cues)
+        foreach (var cue in cues.BeginningWith(turn.Lower(live[l])))
         {
-            if (turn.Lower(live[l]).SequenceEqual(cue[0]) && Phrases.Follows(turn, live, l, cue) && !turn[live[l]].StartsSentence)
+            if (Phrases.Follows(turn, live, l, cue) && !turn[live[l]].StartsSentence)
                 return cue.Length;
         }
 

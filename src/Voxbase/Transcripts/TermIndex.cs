@@ -28,6 +28,8 @@ public sealed class TermIndex
     private readonly SoundList?[] byLast = new SoundList?[Phonemes.KeyCount];
     private readonly WordMap words;
     private readonly HashSet<uint> letters = [];
+    // Sounds of the shortest term and of the longest.
+    private readonly int fewest, most;
 
     /// <summary>
     /// Key terms: names of people, companies, products, words of a trade. A term of several words is found by its parts too where they are names.
@@ -73,7 +75,9 @@ public sealed class TermIndex
         var anchors = new Dictionary<string, List<int>>(StringComparer.Ordinal);
         for (var t = 0; t < terms.Length; t++)
         {
-            var (first, last) = Phonemes.Keys(terms[t].Sounds);
+            var keys = new SoundKeys();
+            keys.Add(terms[t].Sounds);
+            var (first, last) = (keys.First, keys.Last);
             (firsts[first] ??= []).Add(t);
             (lasts[last] ??= []).Add(t);
             letters.Add(terms[t].Words.Aggregate(Vocabulary.HashSeed, (hash, word) => HashLetters(hash, word)));
@@ -87,6 +91,7 @@ public sealed class TermIndex
         }
 
         words = new WordMap(anchors);
+        (fewest, most) = terms.Length == 0 ? (0, 0) : (terms[0].Sounds.Length, terms[^1].Sounds.Length);
         // The more terms there are, the likelier one sounds like anything.
         Strictness = terms.Length > 1000 ? .06f : terms.Length > 400 ? .03f : 0;
 
@@ -120,6 +125,10 @@ public sealed class TermIndex
     /// <summary>Whether some term may have these letters, however they are parted into words.</summary>
     internal bool HasLetters(uint hash) => letters.Contains(hash);
 
+    /// <summary>Whether some term begins or ends with these consonants and is about as long.</summary>
+    internal bool MayHave(in SoundKeys keys, int sounds) =>
+        (firsts[keys.First] is not null || lasts[keys.Last] is not null) && fewest <= Longest(sounds) && most >= Shortest(sounds);
+
     /// <summary>Adds a word to a hash of letters.</summary>
     internal static uint HashLetters(uint hash, ReadOnlySpan<char> word)
     {
@@ -133,11 +142,9 @@ public sealed class TermIndex
     /// has costs something: those that cannot be near for that reason, or for their length, are passed over.
     /// </summary>
     internal void Near(
-        ReadOnlySpan<byte> sounds, float most, NearBuffers buffers, ref int best, ref float distance, ref int second, ref float secondDistance)
+        ReadOnlySpan<byte> sounds, in SoundKeys keys, float most, NearBuffers buffers, ref int best, ref float distance, ref int second, ref float secondDistance)
     {
-        var (first, last) = Phonemes.Keys(sounds);
-        if (firsts[first] is null && lasts[last] is null)
-            return;
+        var (first, last) = (keys.First, keys.Last);
         var signature = Phonemes.Signature(sounds);
         var found = buffers.Found;
         found.Clear();
@@ -168,10 +175,13 @@ public sealed class TermIndex
 internal sealed class WordMap
 {
     private readonly (uint Hash, string? Word, int[] Terms)[] slots;
+    // Which of the slots are taken.
+    private readonly uint[] taken;
 
     public WordMap(Dictionary<string, List<int>> words)
     {
-        slots = new (uint, string?, int[])[(int)BitOperations.RoundUpToPowerOf2((uint)Math.Max(4, words.Count * 3))];
+        slots = new (uint, string?, int[])[(int)BitOperations.RoundUpToPowerOf2((uint)Math.Max(32, words.Count * 3))];
+        taken = new uint[slots.Length / 32];
         foreach (var (word, terms) in words)
         {
             var hash = Vocabulary.Hash(word);
@@ -179,14 +189,15 @@ internal sealed class WordMap
             while (slots[at].Word is not null)
                 at = (at + 1) & (slots.Length - 1);
             slots[at] = (hash, word, [.. terms]);
+            taken[at / 32] |= 1u << (at % 32);
         }
     }
 
     public ReadOnlySpan<int> Find(WordForm word)
     {
-        for (var at = Place(word.Hash); slots[at].Word is { } found; at = (at + 1) & (slots.Length - 1))
+        for (var at = Place(word.Hash); (taken[at / 32] & (1u << (at % 32))) != 0; at = (at + 1) & (slots.Length - 1))
         {
-            if (slots[at].Hash == word.Hash && found == word.Text)
+            if (slots[at].Hash == word.Hash && slots[at].Word == word.Text)
                 return slots[at].Terms;
         }
 
@@ -248,23 +259,14 @@ internal sealed class SoundList
     {
         var (shortest, farthest) = (TermIndex.Shortest(said.Length), TermIndex.Longest(said.Length));
         var bound = most * (said.Length + Math.Min(farthest, longest)) * .5f + .001f;
-        Span<byte> turned = stackalloc byte[said.Length];
-        said.CopyTo(turned);
-        if (reversed)
-            turned.Reverse();
         // Each sound more on one side than on the other costs something: what lies farther apart cannot be near.
         var band = (int)(bound / Phonemes.LeastIndel);
+        (shortest, farthest) = (Math.Max(shortest, said.Length - band), Math.Min(farthest, said.Length + band));
         var width = said.Length + 1;
         var rows = buffers.Rows;
-        rows[0] = 0;
-        Span<float> indels = stackalloc float[turned.Length];
-        for (var j = 0; j < turned.Length; j++)
-        {
-            indels[j] = Phonemes.Indel(turned[j]);
-            if (j <= band)
-                rows[j + 1] = rows[j] + indels[j];
-        }
-
+        Span<byte> turned = stackalloc byte[said.Length];
+        Span<float> indels = stackalloc float[said.Length];
+        var ready = false;
         // How many sounds of the term looked at last have their row; from which on all are too far.
         var (depth, dead) = (0, int.MaxValue);
         for (var t = 0; t < terms.Length; t++)
@@ -278,6 +280,12 @@ internal sealed class SoundList
                 || BitOperations.PopCount(signature ^ signatures[t]) * .125f > most * (said.Length + length) * .5f)
             {
                 continue;
+            }
+
+            if (!ready)
+            {
+                Begin(said, band, rows, turned, indels);
+                ready = true;
             }
 
             var (near, enough) = (true, (most * (said.Length + length) * .5f) + .001f);
@@ -295,8 +303,23 @@ internal sealed class SoundList
                 }
             }
 
-            if (near && said.Length <= length + band && rows[(length * width) + said.Length] <= enough)
+            if (near && rows[(length * width) + said.Length] <= enough)
                 buffers.Found.Add(terms[t]);
+        }
+    }
+
+    // The first row of distances, and what each sound costs alone.
+    private void Begin(ReadOnlySpan<byte> said, int band, float[] rows, Span<byte> turned, Span<float> indels)
+    {
+        said.CopyTo(turned);
+        if (reversed)
+            turned.Reverse();
+        rows[0] = 0;
+        for (var j = 0; j < turned.Length; j++)
+        {
+            indels[j] = Phonemes.Indel(turned[j]);
+            if (j <= band)
+                rows[j + 1] = rows[j] + indels[j];
         }
     }
 }

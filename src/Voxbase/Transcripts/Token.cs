@@ -34,6 +34,25 @@ internal enum Words : uint
     Prefix = 1 << 13,
 }
 
+/// <summary>Which stages a word may be something for, in a language: a turn without any such word is passed over by them.</summary>
+[Flags]
+internal enum Roles : byte
+{
+    None = 0,
+
+    /// <summary>A filled pause, drawn out or not.</summary>
+    Pause = 1,
+
+    /// <summary>Something that takes words back begins with it.</summary>
+    Cue = 2,
+
+    /// <summary>A phrase that carries nothing begins with it.</summary>
+    Phrase = 4,
+
+    /// <summary>Carries nothing in some places.</summary>
+    Marker = 8,
+}
+
 /// <summary>What a token may undergo.</summary>
 internal enum TokenKind : byte
 {
@@ -83,6 +102,7 @@ internal struct Token
     /// <summary>What is known of it; set when the turn has been read.</summary>
     public WordForm Form;
     public Words Is;
+    public Roles Roles;
     public TokenKind Kind;
     public Gap Before;
     public bool Capitalised;

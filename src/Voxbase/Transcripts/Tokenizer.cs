@@ -66,7 +66,11 @@ internal static class Tokenizer
             var hash = Vocabulary.HashSeed;
             for (var i = start; i < at; i++)
             {
-                var letter = raw[i] == '’' ? '\'' : char.ToLowerInvariant(raw[i]);
+                var letter = raw[i];
+                if (letter >= 128)
+                    letter = letter == '’' ? '\'' : char.ToLowerInvariant(letter);
+                else if (char.IsAsciiLetterUpper(letter))
+                    letter = (char)(letter | 0x20);
                 lower[used++] = letter;
                 hash = Vocabulary.Hash(hash, letter);
             }
@@ -102,20 +106,39 @@ internal static class Tokenizer
 
     private static bool IsChunkStart(string raw, int at) => at == 0 || !IsChunkCharacter(raw[at - 1]);
 
-    private static bool IsChunkCharacter(char c) => !char.IsWhiteSpace(c) && c is not ('"' or '“' or '”' or '(' or '[' or ',' or '…' or '—' or '–' or '«' or '»' or '„');
+    // What an ASCII character is to an address or to code: looked at for every character of every turn.
+    [Flags]
+    private enum Sign : byte
+    {
+        None = 0,
+        Chunk = 1,
+        Technical = 2,
+        Point = 4,
+    }
+
+    private static readonly Sign[] Ascii = [.. Enumerable.Range(0, 128).Select(c => SignOf((char)c))];
+
+    private static Sign SignOf(char c) =>
+        char.IsWhiteSpace(c) || c is '"' or '“' or '”' or '(' or '[' or ',' or '…' or '—' or '–' or '«' or '»' or '„' ? Sign.None
+        : c is '@' or '_' or '\\' or '{' or '}' or '<' or '>' or '=' or '#' or '/' or '|' or '~' or '^' or '*' or '&' or '+' ? Sign.Chunk | Sign.Technical
+        : c is '.' or ':' ? Sign.Chunk | Sign.Point : Sign.Chunk;
+
+    private static bool IsChunkCharacter(char c) => (c < 128 ? Ascii[c] : SignOf(c)) != Sign.None;
 
     // The end of an address, a domain, a path or code that begins here; the beginning itself when it is none.
     private static int TechnicalEnd(string raw, int start)
     {
         var (end, signs) = (start, false);
-        while (end < raw.Length && IsChunkCharacter(raw[end]))
+        for (; end < raw.Length; end++)
         {
             var c = raw[end];
-            if (c is '@' or '_' or '\\' or '{' or '}' or '<' or '>' or '=' or '#' or '/' or '|' or '~' or '^' or '*' or '&' or '+')
-                signs = true;
-            else if (c is '.' or ':' && end > start && end + 1 < raw.Length && char.IsLetter(raw[end - 1]) && char.IsLetterOrDigit(raw[end + 1]))
-                signs = true;
-            end++;
+            var sign = c < 128 ? Ascii[c] : SignOf(c);
+            if (sign == Sign.Chunk)
+                continue;
+            if (sign == Sign.None)
+                break;
+            signs |= (sign & Sign.Technical) != 0
+                || (end > start && end + 1 < raw.Length && char.IsLetter(raw[end - 1]) && char.IsLetterOrDigit(raw[end + 1]));
         }
 
         if (!signs)
@@ -131,6 +154,8 @@ internal static class Tokenizer
         for (; at < raw.Length; at++)
         {
             var c = raw[at];
+            if (char.IsAsciiLetter(c))
+                continue;
             if (IsWordCharacter(c))
             {
                 if (char.IsDigit(c) && kind == TokenKind.Word)

@@ -6,6 +6,7 @@ internal sealed class TurnText
     private Token[] tokens = new Token[128];
     private char[] lower = new char[1024];
     private int[] live = new int[128];
+    private bool isStale;
 
     public string Raw { get; private set; } = "";
 
@@ -55,23 +56,33 @@ internal sealed class TurnText
             tokens[Count].Form = Vocabulary.Nothing;
     }
 
+    /// <summary>What some word of the turn may be to a stage.</summary>
+    public Roles Roles { get; private set; }
+
     /// <summary>Looks the words up in the language's table.</summary>
     public void Classify(Language language)
     {
         Language = language;
+        Roles = Roles.None;
         IsFresh = false;
         for (var i = 0; i < Count; i++)
         {
             ref var token = ref tokens[i];
             token.Is = token.Form.In(language);
+            token.Roles = token.Form.RolesIn(language);
+            Roles |= token.Roles;
         }
 
+        isStale = true;
         Refresh();
     }
 
-    /// <summary>Finds again which tokens are left.</summary>
+    /// <summary>Finds again which tokens are left, if any went.</summary>
     public void Refresh()
     {
+        if (!isStale)
+            return;
+        isStale = false;
         if (live.Length < Count)
             live = new int[tokens.Length];
         LiveCount = 0;
@@ -82,8 +93,11 @@ internal sealed class TurnText
         }
     }
 
-    /// <summary>Proposes to take tokens out. Those of medium confidence or more are gone for the stages that follow.</summary>
-    public void Delete(int first, int last, string reason, Confidence confidence)
+    /// <summary>
+    /// Proposes to take tokens out. Those of medium confidence or more are gone for the stages that follow; answers whether they are. What is no
+    /// plain word never is.
+    /// </summary>
+    public bool Delete(int first, int last, string reason, Confidence confidence)
     {
         for (var i = first; i <= last; i++)
         {
@@ -93,9 +107,11 @@ internal sealed class TurnText
 
         Proposals.Add(new Proposal(first, last, null, reason, confidence, 0));
         if (confidence == Confidence.Low)
-            return;
+            return false;
         for (var i = first; i <= last; i++)
             tokens[i].Gone = true;
+        isStale = true;
+        return true;
     }
 
     /// <summary>Proposes other words for tokens.</summary>

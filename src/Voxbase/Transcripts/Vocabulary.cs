@@ -5,6 +5,7 @@ internal sealed class WordForm
 {
     private readonly Words english, german, french, spanish;
     private readonly byte agrees;
+    private readonly uint roles;
     private byte[]? sounds;
 
     public WordForm(string text, uint hash)
@@ -22,7 +23,7 @@ internal sealed class WordForm
         {
             var bit = (byte)(1 << language.Index);
             Small |= (In(language) & (Words.Function | Words.Filler)) != 0 ? bit : (byte)0;
-            Cues |= language.BeginsCue(text) ? bit : (byte)0;
+            roles |= (uint)language.RolesOf(text) << (8 * language.Index);
             Introduces |= Array.Exists(language.Introductions, phrase => phrase[0] == text);
             agrees |= language.Agreements.Contains(text) ? bit : (byte)0;
         }
@@ -42,9 +43,6 @@ internal sealed class WordForm
     /// <summary>In which languages it is a small word or a pause: a bit for each, by <see cref="Language.Index"/>.</summary>
     public byte Small { get; }
 
-    /// <summary>In which languages something that takes words back begins with it.</summary>
-    public byte Cues { get; }
-
     /// <summary>Whether, between two copies of the same words, it only says that these are the words: yeah, ja, oui.</summary>
     public bool Agrees(Language language) => ((agrees >> language.Index) & 1) != 0;
 
@@ -56,6 +54,8 @@ internal sealed class WordForm
 
     /// <summary>How it sounds.</summary>
     public ReadOnlySpan<byte> Sounds => sounds ??= Phonemes.Of(Text);
+
+    public Roles RolesIn(Language language) => (Roles)(byte)(roles >> (8 * language.Index));
 
     public Words In(Language language) => language.Index switch { 0 => english, 1 => german, 2 => french, _ => spanish };
 }

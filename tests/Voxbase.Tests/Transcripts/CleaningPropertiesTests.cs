@@ -11,7 +11,7 @@ public sealed class CleaningPropertiesTests
         "um", "uh", "äh", "ähm", "euh", "eh", "I", "I'm", "you know", "I mean", "the", "a", "an", "to", "no", "no wait", "or rather", "sorry", "not", "don't", "never",
         "we", "we're", "going", "home", "that", "that's", "is", "was", "like", "right", "yeah", "mm-hmm", "th-", "gar- garden", "num number", "five", "twenty five",
         "hundred", "million", "dollars", "percent", "point", "july", "twenty second", "42", "3.5", "$7.20", "5%", "a@b.org", "https://x.example/a?b=c", "foo_bar()",
-        "\"so so, um\"", "`x = x`", "(well)", "agnes", "kovalsky", "Kowalski", "zefirion", "vector of marketing", "der", "die", "das", "und", "nicht", "mein", "meine",
+        "\"so so, um\"", "\"no wait\"", "\"sorry\"", "`x = x`", "(well)", "agnes", "kovalsky", "Kowalski", "zefirion", "vector of marketing", "der", "die", "das", "und", "nicht", "mein", "meine",
         "le", "la", "l'eau", "de", "d'un", "pas", "el", "la", "no", "muy", "é", "👍", "\u0301", "漢字", "\uD800", "\u0000", "’", "“", "«", "ﬁ", "İ", "ß",
         "zwei hundert", "vierundzwanzigster juli", "und zwanzig", "komma", "millionen", "euro", "uhr", "viertel vor", "hundertste", "neuntel", "quatre-vingt-dix",
         "deux-cent", "vingt-et-unième", "virgule", "heures", "moins le quart", "dos mil", "treinta y", "millones", "trillones", "menos", "coma", "las dos", "y media",
@@ -78,6 +78,7 @@ public sealed class CleaningPropertiesTests
     [InlineData("um ")]
     [InlineData("the the ")]
     [InlineData("no wait ")]
+    [InlineData("\"no wait\" to ")]
     [InlineData("five ")]
     [InlineData("\"")]
     [InlineData("“")]

@@ -85,6 +85,13 @@ public sealed class DisfluencyTests
         turn.Reported.ShouldContain(correction => correction.Reason == CorrectionReasons.Repair && correction.Confidence == Confidence.Low);
     }
 
+    [Theory]
+    [InlineData("en", "the sign \"no wait\" hangs on the door", CleaningMode.Conversation)]
+    [InlineData("en", "take me to the \"sorry\" page of it", CleaningMode.Assistant)]
+    [InlineData("es", "pulsa la tecla \"no\" del mando", CleaningMode.Assistant)]
+    public void A_cue_in_quotation_marks_takes_nothing_back(string language, string raw, CleaningMode mode) =>
+        Cleaned.Text(raw, language, mode: mode).ShouldBe(raw);
+
     [Fact]
     public void A_turn_of_nothing_but_fillers_is_an_answer_and_stays() => Cleaned.Text("Uh, um...").ShouldBe("Uh, um...");
 

@@ -30,32 +30,33 @@ internal sealed class Language
         Introductions = Phrases.Sorted("my name is\nmy name's\nmy first name is\nmy last name is\nmy surname is\nthe name is\nthe name's\ni am called\ni'm called\ncall me"),
         Agreements = Phrases.Words("yeah yes yea yep yup oh okay ok"),
         EditPhrases = EnglishWords.EditPhrases,
-        Cues = Phrases.Sorted(EnglishWords.Cues),
-        SingleCues = Phrases.Sorted(EnglishWords.SingleCues),
+        Markers = Phrases.Words("mm yeah right oh okay like"),
+        Cues = new Cues(EnglishWords.Cues),
+        SingleCues = new Cues(EnglishWords.SingleCues),
     };
 
     public static Language German { get; } = new(1, "de", GermanWords.Lists, stripsEndings: false)
     {
         Introductions = Phrases.Sorted("mein name ist\nmein nachname ist\nmein vorname ist\nder name ist\nich heiße\nich heisse"),
         Agreements = Phrases.Words("ja genau also doch"),
-        Cues = Phrases.Sorted(GermanWords.Cues),
-        SingleCues = Phrases.Sorted(GermanWords.SingleCues),
+        Cues = new Cues(GermanWords.Cues),
+        SingleCues = new Cues(GermanWords.SingleCues),
         Agrees = true,
     };
 
     public static Language French { get; } = new(2, "fr", FrenchWords.Lists, stripsEndings: false)
     {
         Introductions = Phrases.Sorted("mon nom est\nmon prénom est\nmon nom c'est\nle nom est\nje m'appelle\nje suis monsieur\nje suis madame"),
-        Cues = Phrases.Sorted(FrenchWords.Cues),
-        SingleCues = Phrases.Sorted(FrenchWords.SingleCues),
+        Cues = new Cues(FrenchWords.Cues),
+        SingleCues = new Cues(FrenchWords.SingleCues),
         Agrees = true,
     };
 
     public static Language Spanish { get; } = new(3, "es", SpanishWords.Lists, stripsEndings: false)
     {
         Introductions = Phrases.Sorted("mi nombre es\nmi apellido es\nme llamo\nmi nombre completo es"),
-        Cues = Phrases.Sorted(SpanishWords.Cues),
-        SingleCues = Phrases.Sorted(SpanishWords.SingleCues),
+        Cues = new Cues(SpanishWords.Cues),
+        SingleCues = new Cues(SpanishWords.SingleCues),
         Agrees = true,
     };
 
@@ -70,11 +71,14 @@ internal sealed class Language
     /// <summary>Phrases that carry nothing where their guards hold.</summary>
     public IReadOnlyList<EditPhrase> EditPhrases { get; private init; } = [];
 
-    /// <summary>Words that together take back what came before. Longer ones first.</summary>
-    public IReadOnlyList<string[]> Cues { get; private init; } = [];
+    /// <summary>Words that together take back what came before.</summary>
+    public Cues Cues { get; private init; } = new("");
 
     /// <summary>Words that do so when said to a machine.</summary>
-    public IReadOnlyList<string[]> SingleCues { get; private init; } = [];
+    public Cues SingleCues { get; private init; } = new("");
+
+    /// <summary>Words that carry nothing in some places.</summary>
+    public string[] Markers { get; private init; } = [];
 
     /// <summary>What people say before their own name. Longer ones first.</summary>
     public string[][] Introductions { get; private init; } = [];
@@ -93,22 +97,42 @@ internal sealed class Language
         return stripsEndings && word.Length > 3 ? Inflected(word) : Words.None;
     }
 
-    /// <summary>Whether one of the cues begins with this word.</summary>
-    public bool BeginsCue(string word)
+    /// <summary>What a lower-cased word may be to the stages.</summary>
+    public Roles RolesOf(string word)
     {
-        foreach (var cue in Cues)
+        var roles = Roles.None;
+        if ((Look(word) & Cleaning.Words.Filler) != 0 || IsDrawnOut(word))
+            roles |= Roles.Pause;
+        if (Cues.BeginningWith(word).Length + SingleCues.BeginningWith(word).Length > 0)
+            roles |= Roles.Cue;
+        if (EditPhrases.Any(phrase => phrase.Phrase[0] == word))
+            roles |= Roles.Phrase;
+        if (Markers.Contains(word))
+            roles |= Roles.Marker;
+        return roles;
+    }
+
+    // A pause drawn out: "euuuh", "emmmm". Each letter once, it is in the list.
+    private bool IsDrawnOut(ReadOnlySpan<char> word)
+    {
+        if (word.Length is < 3 or > 24 || Look(word) != Cleaning.Words.None)
+            return false;
+        Span<char> once = stackalloc char[word.Length];
+        var length = 0;
+        foreach (var letter in word)
         {
-            if (cue[0] == word)
-                return true;
+            if (letter is not ('u' or 'e' or 'a' or 'ä' or 'ö' or 'ü' or 'h' or 'm' or 'r'))
+                return false;
+            if (length == 0 || once[length - 1] != letter)
+                once[length++] = letter;
         }
 
-        foreach (var cue in SingleCues)
-        {
-            if (cue[0] == word)
-                return true;
-        }
-
-        return false;
+        if (length == word.Length)
+            return false;
+        if ((Look(once[..length]) & Cleaning.Words.Filler) != 0)
+            return true;
+        // So long that it is none of the words that it begins as: ummmm among Germans, euuu.
+        return word.Length >= length + 2 && once[..length] is "um" or "uhm" or "em" or "ehm" or "hm" or "hmh" or "mh" or "ämh" or "ähm" or "äm" or "eu" or "euh" or "uh";
     }
 
     /// <summary>The language of a tag such as <c>en</c> or <c>de-AT</c>; null for one that is not known.</summary>
@@ -213,6 +237,26 @@ internal sealed class Language
 /// <param name="NotAfter">Words before it that make it part of the sentence.</param>
 /// <param name="NotBefore">Words after it that do.</param>
 internal sealed record EditPhrase(string[] Phrase, string[] NotAfter, string[] NotBefore);
+
+/// <summary>Phrases that take back what came before.</summary>
+internal sealed class Cues
+{
+    private readonly FrozenDictionary<string, string[][]>.AlternateLookup<ReadOnlySpan<char>> byFirst;
+
+    public Cues(string list)
+    {
+        All = Phrases.Sorted(list);
+        byFirst = All.GroupBy(phrase => phrase[0])
+            .ToFrozenDictionary(group => group.Key, group => group.ToArray(), StringComparer.Ordinal)
+            .GetAlternateLookup<ReadOnlySpan<char>>();
+    }
+
+    /// <summary>All of them, longer ones first.</summary>
+    public string[][] All { get; }
+
+    /// <summary>Those that begin with a word, longer ones first.</summary>
+    public ReadOnlySpan<string[]> BeginningWith(ReadOnlySpan<char> word) => byFirst.TryGetValue(word, out var found) ? found : [];
+}
 
 /// <summary>Lists of phrases.</summary>
 internal static class Phrases

@@ -190,7 +190,7 @@ internal sealed class LlmGuard(TurnText turn, IReadOnlyList<TermIndex> trusted, 
             return true;
         for (var i = first; i <= next; i++)
         {
-            foreach (var cue in turn.Language.Cues)
+            foreach (var cue in turn.Language.Cues.All)
             {
                 if (i + cue.Length - 1 <= Math.Min(next + cue.Length - 1, segment.Last) && Phrases.Follows(turn, turn.Live, i, cue))
                     return true;

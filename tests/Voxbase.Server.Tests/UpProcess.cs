@@ -12,6 +12,7 @@ internal sealed class UpProcess : IAsyncDisposable
     private readonly StringBuilder output = new();
     private readonly StringBuilder errors = new();
     private readonly Task<string> error;
+    private bool isDisposed;
 
     private UpProcess(Process process)
     {
@@ -74,6 +75,9 @@ internal sealed class UpProcess : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        if (isDisposed)
+            return;
+        isDisposed = true;
         if (!process.HasExited)
         {
             Signal(process.Id, "TERM");

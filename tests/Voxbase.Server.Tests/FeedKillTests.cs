@@ -1,5 +1,7 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Net.Http.Headers;
+using System.Text;
 using System.Text.Json;
 using Npgsql;
 using Voxbase.Testing;
@@ -12,6 +14,9 @@ public sealed class FeedKillTests : KillTests
     // VOXBASE_FEED_KILLS=100 VOXBASE_FEED_CLIENTS=50 for a campaign.
     private static readonly int Kills = Number("VOXBASE_FEED_KILLS", 4);
     private static readonly int Clients = Number("VOXBASE_FEED_CLIENTS", 6);
+
+    private const int PollMs = 20;
+    private const int PatienceMs = 120_000;
 
     [Fact]
     public async Task Whoever_comes_back_has_missed_nothing_and_had_nothing_twice()
@@ -42,9 +47,9 @@ public sealed class FeedKillTests : KillTests
                 // Between two deaths something comes to everybody.
                 var seen = clients.Select(client => client.Count).ToList();
                 await EventuallyAsync(
-                    () => writing.Exists(each => each.IsFaulted) || clients.Index().All(client => client.Item.Count > seen[client.Index] + 5),
-                    () => $"After {kill} kills a client was not told of anything any more: {string.Join(", ", clients.Index().Select(client => $"{client.Item.Count - seen[client.Index]} {client.Item.Said}"))} (seed {seed}).");
-                foreach (var each in writing.Where(each => each.IsFaulted))
+                    () => writing.Concat(following).Any(each => each.IsFaulted) || clients.Index().All(client => client.Item.Count > seen[client.Index] + 5),
+                    async () => $"After {kill} kills a client was not told of anything any more (seed {seed}).\n{await StateAsync(db, up, clients, seen)}");
+                foreach (var each in writing.Concat(following).Where(each => each.IsFaulted))
                     await each;
                 await Task.Delay(random.Next(50), Cancel);
                 if (random.Next(2) == 0)
@@ -65,8 +70,9 @@ public sealed class FeedKillTests : KillTests
             await Task.WhenAll(writing);
             foreach (var (owner, id) in calls)
                 await AppendAsync(db, owner, id, "the end");
-            foreach (var client in clients)
-                await EventuallyAsync(() => client.IsAtTheEnd, $"A client did not come to the end (seed {seed}).");
+            await EventuallyAsync(
+                () => following.Exists(each => each.IsFaulted) || clients.TrueForAll(client => client.IsAtTheEnd),
+                async () => $"A client did not come to the end (seed {seed}).\n{await StateAsync(db, up, clients, [.. clients.Select(_ => 0)])}");
             await over.CancelAsync();
             await Task.WhenAll(following);
             foreach (var client in clients)
@@ -119,17 +125,78 @@ public sealed class FeedKillTests : KillTests
         return JsonSerializer.Deserialize<List<string>>(texts)!;
     }
 
-    private static Task EventuallyAsync(Func<bool> condition, string otherwise) => EventuallyAsync(condition, () => otherwise);
-
-    private static async Task EventuallyAsync(Func<bool> condition, Func<string> otherwise)
+    // Where a change that does not arrive has got to: written, read from its slot, told by the server, heard by the client.
+    private async Task<string> StateAsync(TestDatabase db, UpProcess up, List<Client> clients, List<int> seen)
     {
-        using var patience = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
-        patience.CancelAfter(TimeSpan.FromSeconds(120));
-        while (!condition())
+        var state = new StringBuilder();
+        foreach (var (i, client) in clients.Index())
+            state.AppendLine(CultureInfo.InvariantCulture, $"client {i}: {client.Count - seen[i]} events more, now {client}");
+        foreach (var (what, sql) in new[] { ("slots", SlotsSql), ("last turns", LastTurnsSql), ("busy", BusySql) })
+            state.AppendLine(CultureInfo.InvariantCulture, $"{what}: {await AskedAsync(sql)}");
+        state.AppendLine(CultureInfo.InvariantCulture, $"the server: {await ReadyAsync()}");
+        return state.AppendLine(up.Errors).ToString();
+
+        async Task<string> AskedAsync(string sql)
         {
-            if (patience.IsCancellationRequested)
-                throw new TimeoutException(otherwise());
-            await Task.Delay(20, Cancel);
+            try
+            {
+                await using var connection = new NpgsqlConnection(
+                    new NpgsqlConnectionStringBuilder(Cluster.SuperuserConnectionStringOf(new NpgsqlConnectionStringBuilder(db.ConnectionString).Database!)) { Pooling = false }.ConnectionString);
+                await connection.OpenAsync(Cancel);
+                await using var command = new NpgsqlCommand(sql, connection);
+                return $"{await command.ExecuteScalarAsync(Cancel)}";
+            }
+            catch (NpgsqlException e)
+            {
+                return e.Message;
+            }
+        }
+
+        async Task<string> ReadyAsync()
+        {
+            try
+            {
+                using var http = new HttpClient { Timeout = TimeSpan.FromSeconds(10) };
+                http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", TokenOf(Caller.Service));
+                using var answer = await http.GetAsync(new Uri($"{up.Url}/ready"), Cancel);
+                return await answer.Content.ReadAsStringAsync(Cancel);
+            }
+            catch (Exception e) when (e is HttpRequestException or OperationCanceledException)
+            {
+                return e.Message;
+            }
+        }
+    }
+
+    private const string SlotsSql =
+        """
+        select json_agg(s) || ' at ' || pg_current_wal_lsn()
+        from (select slot_name, active, active_pid, wal_status, restart_lsn, confirmed_flush_lsn from pg_replication_slots) s
+        """;
+
+    private const string LastTurnsSql =
+        """
+        select json_agg(t) || ' at ' || now() from (select conversation_id, count(*), max(created_at) from vox.turns group by 1) t
+        """;
+
+    private const string BusySql =
+        """
+        select json_agg(a) from (
+          select pid, application_name, state, wait_event_type, wait_event, now() - state_change as since, left(query, 80) as query
+          from pg_stat_activity
+          where state <> 'idle' and pid <> pg_backend_pid()) a
+        """;
+
+    private static Task EventuallyAsync(Func<bool> condition, string otherwise) => EventuallyAsync(condition, () => Task.FromResult(otherwise));
+
+    private static async Task EventuallyAsync(Func<bool> condition, Func<Task<string>> otherwise)
+    {
+        // Counted in looks rather than by the clock: a machine that stands still for minutes has kept nobody waiting.
+        for (var looks = 0; !condition(); looks++)
+        {
+            if (looks * PollMs > PatienceMs)
+                throw new TimeoutException(await otherwise());
+            await Task.Delay(PollMs, Cancel);
         }
     }
 
@@ -142,8 +209,14 @@ public sealed class FeedKillTests : KillTests
 
         public volatile string? Last;
 
-        /// <summary>How its connection stands, for who has to find out why nothing comes.</summary>
-        public volatile string Said = "";
+        // How its connection stands, for who has to find out why nothing comes.
+        private volatile string said = "";
+        private long heardAt = Stopwatch.GetTimestamp();
+        private int connections;
+
+        public override string ToString() => string.Create(
+            CultureInfo.InvariantCulture,
+            $"{said}, on its connection {connections}, {Stopwatch.GetElapsedTime(Volatile.Read(ref heardAt)).TotalSeconds:F1} s after it heard anything, at {Last} of {conversation}");
 
         public List<string> Faults { get; } = [];
 
@@ -179,14 +252,15 @@ public sealed class FeedKillTests : KillTests
                     if (Last is { } last)
                         request.Headers.Add("Last-Event-ID", last);
                     using var response = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, over);
-                    Said = response.StatusCode.ToString();
+                    said = response.StatusCode.ToString();
+                    connections++;
                     if (response.IsSuccessStatusCode)
                         await ReadAsync(response, over);
-                    Said += ", ended";
+                    said += ", ended";
                 }
                 catch (Exception e) when (e is HttpRequestException or IOException || (e is OperationCanceledException && over.IsCancellationRequested))
                 {
-                    Said = e.GetType().Name;
+                    said = e.GetType().Name;
                 }
 
                 await Task.Delay(50, CancellationToken.None);
@@ -199,6 +273,7 @@ public sealed class FeedKillTests : KillTests
             var (id, data) = ((string?)null, (string?)null);
             while (await reader.ReadLineAsync(over) is { } line)
             {
+                Volatile.Write(ref heardAt, Stopwatch.GetTimestamp());
                 if (line.StartsWith("id: ", StringComparison.Ordinal))
                 {
                     id = line[4..];
@@ -220,11 +295,11 @@ public sealed class FeedKillTests : KillTests
 
         private void Take(JsonElement message)
         {
-            Said = message.GetProperty("type").GetString()!;
-            switch (Said)
+            said = message.GetProperty("type").GetString()!;
+            switch (said)
             {
                 case "error":
-                    Said = message.ToString();
+                    said = message.ToString();
                     break;
                 case "change":
                     lock (texts)

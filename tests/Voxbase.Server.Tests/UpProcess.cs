@@ -10,15 +10,27 @@ internal sealed class UpProcess : IAsyncDisposable
 
     private readonly Process process;
     private readonly StringBuilder output = new();
+    private readonly StringBuilder errors = new();
     private readonly Task<string> error;
+    private bool isDisposed;
 
     private UpProcess(Process process)
     {
         this.process = process;
-        error = process.StandardError.ReadToEndAsync();
+        error = ReadErrorsAsync();
     }
 
     public string Url { get; private set; } = "";
+
+    /// <summary>What it has logged.</summary>
+    public string Errors
+    {
+        get
+        {
+            lock (errors)
+                return errors.ToString();
+        }
+    }
 
     public static Task<UpProcess> StartAsync(Cli cli, params string[] arguments) => StartAsync(cli, [], arguments);
 
@@ -63,6 +75,9 @@ internal sealed class UpProcess : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        if (isDisposed)
+            return;
+        isDisposed = true;
         if (!process.HasExited)
         {
             Signal(process.Id, "TERM");
@@ -78,6 +93,17 @@ internal sealed class UpProcess : IAsyncDisposable
         }
 
         process.Dispose();
+    }
+
+    private async Task<string> ReadErrorsAsync()
+    {
+        while (await process.StandardError.ReadLineAsync() is { } line)
+        {
+            lock (errors)
+                errors.AppendLine(line);
+        }
+
+        return Errors;
     }
 
     /// <summary>The embedded server's process id, or null when it does not run.</summary>

@@ -1,6 +1,5 @@
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
-using Npgsql;
 using Voxbase.Data;
 
 namespace Voxbase;
@@ -131,7 +130,7 @@ public sealed class Feed : IAsyncDisposable
             await CheckAsync(subscription, either.Token);
             await dispatcher.JoinAsync(subscription, IsAheadAsync, either.Token);
         }
-        catch (OperationCanceledException)
+        catch (Exception) when (ending.IsCancellationRequested || subscription.Ending.IsCancellationRequested)
         {
             subscription.Fail(FeedErrors.Unavailable.With("The feed ends."));
         }
@@ -139,9 +138,12 @@ public sealed class Feed : IAsyncDisposable
         {
             subscription.Fail(e);
         }
-        catch (NpgsqlException e)
+        catch (Exception e)
         {
-            subscription.Fail(DataErrors.From(e) ?? FeedErrors.Unavailable.With("The database could not be asked.", inner: e));
+            // Whatever it is, the subscriber is told: silence is what it could not tell from a quiet hour.
+            if (DataErrors.From(e) is null)
+                Log.FeedFaulted(logger, e);
+            subscription.Fail(DataErrors.From(e) ?? FeedErrors.Unavailable.With("The subscription could not begin.", inner: e));
         }
         finally
         {

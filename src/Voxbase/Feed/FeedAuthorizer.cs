@@ -21,8 +21,6 @@ internal sealed class Verdict
     public double ElapsedMs { get; set; }
 }
 
-#pragma warning disable CA2213 // A source of cancellation without timer or wait handle holds nothing.
-
 /// <summary>
 /// Decides who may see which changes, by asking the database's policies: per batch of changes, and per distinct identity, over several connections at once.
 /// Keeps nothing of an answer: what is revoked is not seen in the next batch.
@@ -147,6 +145,7 @@ internal sealed class FeedAuthorizer(Database database, VoxbaseOptions options, 
         await catalog.DisposeAsync();
         await single.DisposeAsync();
         loading.Dispose();
+        ending.Dispose();
     }
 
     private async Task<FeedTable?> LoadAsync(WalRelation relation, CancellationToken cancellationToken)

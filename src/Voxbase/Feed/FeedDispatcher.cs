@@ -297,8 +297,19 @@ internal sealed class FeedDispatcher(FeedLog log, FeedAuthorizer authorizer, Vox
                 told = audiences ??= [.. identities.Values.Select(identity => new Audience(identity, [.. identity.Subscriptions]))];
             }
 
-            if (changes.Count > 0 && told.Length > 0)
-                await DispatchUntilDoneAsync(changes, upTo, told, toldVersion, cancellationToken);
+            try
+            {
+                if (changes.Count > 0 && told.Length > 0)
+                    await DispatchUntilDoneAsync(changes, upTo, told, toldVersion, cancellationToken);
+            }
+            catch (Exception e) when (!cancellationToken.IsCancellationRequested)
+            {
+                // A fault that nobody thought of: these changes cannot be told, which everybody is told, and later ones follow.
+                Log.FeedFaulted(logger, e);
+                ResyncAll();
+                continue;
+            }
+
             if (time.GetElapsedTime(progressed) >= options.Feed.ProgressEvery)
             {
                 progressed = time.GetTimestamp();
@@ -412,24 +423,38 @@ internal sealed class FeedDispatcher(FeedLog log, FeedAuthorizer authorizer, Vox
         foreach (var identity in slow)
         {
             Log.FeedLaneOpened(logger, identity.Asked.Role, identity.Asked.Key);
-            identity.Lane = new SlowLane(
-                (some, until, audience) => RetriedAsync(() => DispatchAsync(some, until, [audience], isAlone: true, cancellationToken), cancellationToken), cancellationToken);
+            identity.Lane = new SlowLane((some, until, audience) => ApartAsync(some, until, audience, cancellationToken), cancellationToken);
         }
     }
 
+    private async Task<List<FeedIdentity>> ApartAsync(List<WalChange> changes, FeedPosition upTo, Audience audience, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await RetriedAsync(() => DispatchAsync(changes, upTo, [audience], isAlone: true, cancellationToken), cancellationToken);
+        }
+        catch (Exception e) when (!cancellationToken.IsCancellationRequested)
+        {
+            Log.FeedFaulted(logger, e);
+            Told(audience, upTo, FeedErrors.PolicyFailed.With("These changes could not be told to this subscriber."));
+            return [audience.Identity];
+        }
+    }
+
+    // What says that the database is away is tried until it is back. A connection that broke under a question may say so as an invalid operation, and so may a mistake.
     private async Task<List<FeedIdentity>> RetriedAsync(Func<Task<List<FeedIdentity>>> dispatch, CancellationToken cancellationToken)
     {
-        for (var delay = 10; ; delay = Math.Min(delay * 2, 1_000))
+        for (var attempt = 0; ; attempt++)
         {
             try
             {
                 return await dispatch();
             }
-            catch (Exception e) when (e is VoxbaseException or NpgsqlException or InvalidOperationException or IOException)
+            catch (Exception e) when (e is VoxbaseException or NpgsqlException or IOException || (e is InvalidOperationException && attempt < 20))
             {
                 cancellationToken.ThrowIfCancellationRequested();
                 Log.FeedWaits(logger, (e as VoxbaseException)?.Code ?? e.GetType().Name);
-                await Task.Delay(TimeSpan.FromMilliseconds(delay), time, cancellationToken);
+                await Task.Delay(TimeSpan.FromMilliseconds(Math.Min(10 << Math.Min(attempt, 7), 1_000)), time, cancellationToken);
             }
         }
     }

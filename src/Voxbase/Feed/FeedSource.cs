@@ -108,9 +108,12 @@ internal sealed class FeedSource(Database database, VoxbaseOptions options, Feed
             {
                 return;
             }
-            catch (Exception e) when (e is VoxbaseException or NpgsqlException or IOException or InvalidOperationException or TimeoutException or OperationCanceledException)
+            catch (Exception e)
             {
                 State = FeedState.Lost;
+                // One that nobody thought of must not end the feed, which would say no more and look well.
+                if (e is not (VoxbaseException or NpgsqlException or IOException or InvalidOperationException or TimeoutException or OperationCanceledException))
+                    Log.FeedFaulted(logger, e);
                 Log.FeedLost(logger, (e as PostgresException)?.SqlState ?? (e as VoxbaseException)?.Code ?? e.GetType().Name, log.End);
             }
 
@@ -303,9 +306,14 @@ internal sealed class FeedSource(Database database, VoxbaseOptions options, Feed
                 if (isNew)
                     metrics.Changes.Add(transaction.Changes.Count);
                 // What was told before this process began is not for it.
-                if (isNew && began.Task.IsCompleted && Heard is { } hear)
-                    reader.Heard.ForEach(message => hear(message));
+                if (isNew && began.Task.IsCompleted)
+                    reader.Heard.ForEach(Hear);
                 reader.Heard.Clear();
+                if (reader.Malformed is { } prefix)
+                {
+                    Log.FeedMessageMalformed(logger, prefix);
+                    reader.Malformed = null;
+                }
             }
         }
         finally
@@ -314,6 +322,19 @@ internal sealed class FeedSource(Database database, VoxbaseOptions options, Feed
         }
 
         throw FeedErrors.Unavailable.With("The database ended the stream.");
+    }
+
+    // Whoever may speak SQL may write such a message: one that cannot be read must not stop the changes behind it.
+    private void Hear(byte[] message)
+    {
+        try
+        {
+            Heard?.Invoke(message);
+        }
+        catch (Exception e) when (WalReader.IsMalformed(e))
+        {
+            Log.FeedMessageMalformed(logger, Realtime.ChannelPeers.Prefix);
+        }
     }
 
     // Acknowledges what the log has let go, moves the slot on when the log has nothing of ours, and looks after slots.

@@ -10,6 +10,15 @@ internal static partial class Log
     [LoggerMessage(Level = LogLevel.Warning, Message = "The feed lost its connection ({Fault}); it begins again at {Position}")]
     public static partial void FeedLost(ILogger logger, string fault, FeedPosition position);
 
+    // Without its message, which may quote a row.
+    [LoggerMessage(Level = LogLevel.Error, Message = "The feed met a fault that it does not know, and goes on: {Fault} {Stack}")]
+    private static partial void FeedFaulted(ILogger logger, string? fault, string? stack);
+
+    public static void FeedFaulted(ILogger logger, Exception fault) => FeedFaulted(logger, fault.GetType().FullName, fault.StackTrace);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "A message of the log under {Prefix} is not in the form that servers write; it is left out")]
+    public static partial void FeedMessageMalformed(ILogger logger, string prefix);
+
     [LoggerMessage(Level = LogLevel.Error, Message = "The feed is off: {Reason}")]
     public static partial void FeedIsOff(ILogger logger, string reason);
 

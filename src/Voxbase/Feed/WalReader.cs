@@ -86,6 +86,13 @@ internal sealed class WalReader(uint epoch)
     /// <summary>What servers tell each other is handed out apart: it is no change, and is not kept.</summary>
     public List<byte[]> Heard { get; } = [];
 
+    /// <summary>The prefix of the last message that was left out because it is not in its form, until it is taken note of.</summary>
+    public string? Malformed { get; set; }
+
+    /// <summary>Whether this is what reading a message comes to that somebody else wrote.</summary>
+    public static bool IsMalformed(Exception e) =>
+        e is System.Text.Json.JsonException or KeyNotFoundException or InvalidOperationException or FormatException or ArgumentException or OverflowException;
+
     private static readonly DateTimeOffset PostgresEpoch = new(2000, 1, 1, 0, 0, 0, TimeSpan.Zero);
 
     private readonly Dictionary<uint, WalRelation> relations = [];
@@ -205,11 +212,18 @@ internal sealed class WalReader(uint epoch)
             Heard.Add(content.ToArray());
         if (!isTransactional || prefix != GonePrefix || open is null)
             return;
-        using var document = System.Text.Json.JsonDocument.Parse(content.ToArray());
-        open.Gone ??= [];
-        open.Gone[document.RootElement.GetProperty("id").GetString()!] =
-            [.. document.RootElement.GetProperty("users").EnumerateArray().Select(user => user.GetString()!)];
-        open.Bytes += content.Length;
+        try
+        {
+            using var document = System.Text.Json.JsonDocument.Parse(content.ToArray());
+            string[] users = [.. document.RootElement.GetProperty("users").EnumerateArray().Select(user => user.GetString()!)];
+            (open.Gone ??= [])[document.RootElement.GetProperty("id").GetString()!] = users;
+            open.Bytes += content.Length;
+        }
+        catch (Exception e) when (IsMalformed(e))
+        {
+            // Read again after every restart, it would stop all that is behind it for good.
+            Malformed = prefix;
+        }
     }
 
     private ref struct Cursor(ReadOnlySpan<byte> bytes)

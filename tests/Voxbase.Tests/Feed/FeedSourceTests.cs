@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Npgsql;
@@ -119,6 +120,86 @@ public sealed class FeedSourceTests(TestCluster cluster)
         }
 
         await db.DropSlotsAsync();
+    }
+
+    [Fact]
+    public async Task A_message_in_the_log_that_nobody_can_read_is_left_out_and_what_is_behind_it_comes()
+    {
+        await using var db = await cluster.CreateDatabaseAsync();
+        var owner = await db.NewUserAsync();
+        var call = (await FeedTests.CallAsync(db, owner)).Id;
+        FeedPosition position;
+        await using (var feed = New(db))
+        {
+            feed.Heard = static message => JsonElement.Parse(message.Span).GetProperty("server").GetGuid();
+            await using var follower = await FeedFollower.StartAsync(feed, owner, "turns");
+            foreach (var prefix in new[] { "voxbase.channels", "voxbase.conversation" })
+            {
+                foreach (var content in new[] { "", "{", "[]", "{}", "{\"server\":1,\"id\":1,\"users\":1}", "{\"server\":\"x\",\"id\":null,\"users\":[]}" })
+                    await FeedTests.OwnAsync(db, $"select pg_logical_emit_message(true, '{prefix}', '{content}')");
+            }
+
+            await FeedTests.AppendAsync(db, owner, call, [FeedTests.Said("behind it")]);
+            await follower.SeesAsync("behind it");
+            position = follower.All[0].Position;
+        }
+
+        // Another process is sent them again.
+        await using (var feed = New(db))
+        {
+            await using var follower = await FeedFollower.StartAsync(feed, owner, new FeedRequest([new FeedEntry("vox", "turns")], position));
+            await follower.SeesAsync("behind it");
+        }
+
+        await db.DropSlotsAsync();
+    }
+
+    [Fact]
+    public async Task A_fault_that_nobody_thought_of_costs_a_resync_and_not_the_feed()
+    {
+        await using var db = await cluster.CreateDatabaseAsync();
+        var owner = await db.NewUserAsync();
+        var call = (await FeedTests.CallAsync(db, owner)).Id;
+        var logs = new FeedLogs();
+        await using (var feed = New(db, logger: logs))
+        {
+            await using var follower = await FeedFollower.StartAsync(feed, owner, "turns");
+            var faulty = new FaultyEntries([new FeedEntry("vox", "turns")]);
+            await using var other = await FeedFollower.StartAsync(feed, owner, new FeedRequest(faulty));
+            faulty.IsFaulty = true;
+            await FeedTests.AppendAsync(db, owner, call, [FeedTests.Said("lost")]);
+            await follower.UntilAsync(all => all.Exists(each => each.Kind == FeedEventKind.Resync));
+            logs.Errors.ShouldContain(line => line.Contains("a fault that it does not know", StringComparison.Ordinal));
+            faulty.IsFaulty = false;
+            await FeedTests.AppendAsync(db, owner, call, [FeedTests.Said("told")]);
+            await follower.SeesAsync("told");
+            await other.SeesAsync("told");
+
+            // One that is met while a subscription begins ends that one alone, and says so.
+            faulty.IsFaulty = true;
+            await using var third = FeedFollower.Begin(feed, owner, new FeedRequest(faulty));
+            await third.Ended;
+            third.All.ShouldHaveSingleItem().Error!.Code.ShouldBe("feed_unavailable");
+            faulty.IsFaulty = false;
+            await FeedTests.AppendAsync(db, owner, call, [FeedTests.Said("still")]);
+            await follower.SeesAsync("still");
+        }
+
+        await db.DropSlotsAsync();
+    }
+
+    // A caller's list that fails under the reader.
+    private sealed class FaultyEntries(IReadOnlyList<FeedEntry> entries) : IReadOnlyList<FeedEntry>
+    {
+        public volatile bool IsFaulty;
+
+        public int Count => entries.Count;
+
+        public FeedEntry this[int index] => IsFaulty ? throw new DivideByZeroException() : entries[index];
+
+        public IEnumerator<FeedEntry> GetEnumerator() => IsFaulty ? throw new DivideByZeroException() : entries.GetEnumerator();
+
+        System.Collections.IEnumerator System.Collections.IEnumerable.GetEnumerator() => GetEnumerator();
     }
 
     [Fact]

@@ -14,6 +14,7 @@ internal static class Benches
 
     public static IReadOnlyList<BenchDefinition> All { get; } =
     [
+        new("start", "The command up with a database of its own, from the start of its process to the line that says where it is ready; first in an empty folder, then again. Beside the start of its PostgreSQL alone.", StartBench.RunAsync),
         new("append-concurrent", "64 writers append durably, each to a conversation of its own, each waiting for its commit before the next turn. Baselines: one connection, and 64 connections, that insert the same turn into a plain table with a prepared autocommit statement.", ConcurrentAsync),
         new("append-sequential", "One writer appends turn after turn; the median time of one append beside that of one raw insert.", SequentialAsync),
         new("append-long", "One append to a conversation that has 100,000 turns beside one that has 100.", LongAsync),

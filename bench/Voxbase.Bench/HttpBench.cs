@@ -51,16 +51,18 @@ internal static partial class HttpBench
         }
     }
 
-    // The server as it ships: its own process, its own runtime settings.
-    internal static Process Start(string connectionString, string secret, params (string Name, string Value)[] settings)
+    // The server as it ships: its own process, its own runtime settings. Without a connection string it has a database of its own.
+    internal static Process Start(string? connectionString, string? secret, params (string Name, string Value)[] settings)
     {
         var start = new ProcessStartInfo("dotnet") { RedirectStandardOutput = true };
         start.ArgumentList.Add(typeof(VoxbaseHost).Assembly.Location);
         start.ArgumentList.Add("up");
         start.ArgumentList.Add("--port");
         start.ArgumentList.Add("0");
-        start.Environment["VOXBASE_DATABASE"] = connectionString;
-        start.Environment["VOXBASE_JWT_SECRET"] = secret;
+        if (connectionString is not null)
+            start.Environment["VOXBASE_DATABASE"] = connectionString;
+        if (secret is not null)
+            start.Environment["VOXBASE_JWT_SECRET"] = secret;
         foreach (var (name, value) in settings)
             start.Environment[name] = value;
         return Process.Start(start)!;

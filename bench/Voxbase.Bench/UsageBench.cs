@@ -210,7 +210,8 @@ internal static class UsageBench
 
     private static HttpClient Client(Uri address, string token) => new()
     {
-        BaseAddress = address, DefaultRequestHeaders = { Authorization = new AuthenticationHeaderValue("Bearer", token) },
+        BaseAddress = address,
+        DefaultRequestHeaders = { Authorization = new AuthenticationHeaderValue("Bearer", token) },
     };
 
     private static async Task GetAsync(HttpClient http, string path) =>

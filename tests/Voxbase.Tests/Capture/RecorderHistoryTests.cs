@@ -22,8 +22,8 @@ public sealed class RecorderHistoryTests(TestCluster cluster)
     [Fact]
     public async Task Whatever_breaks_what_was_accepted_is_the_record()
     {
-        var count = Setting("VOXBASE_HISTORIES") ?? 150;
-        var seed = Setting("VOXBASE_HISTORIES_SEED") ?? Environment.TickCount;
+        var count = Setting("VOXBASE_HISTORIES") ?? 60;
+        var seed = Setting("VOXBASE_HISTORIES_SEED") ?? 7;
         await using var db = await cluster.CreateDatabaseAsync(pooled: 40);
         await using var empty = await cluster.CreateDatabaseAsync();
         await using var line = new FlakyLine(db.ConnectionString, seed);

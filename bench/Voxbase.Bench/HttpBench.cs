@@ -59,10 +59,9 @@ internal static partial class HttpBench
         start.ArgumentList.Add("up");
         start.ArgumentList.Add("--port");
         start.ArgumentList.Add("0");
-        if (connectionString is not null)
-            start.Environment["VOXBASE_DATABASE"] = connectionString;
-        if (secret is not null)
-            start.Environment["VOXBASE_JWT_SECRET"] = secret;
+        // Null takes away what this process was given.
+        start.Environment["VOXBASE_DATABASE"] = connectionString;
+        start.Environment["VOXBASE_JWT_SECRET"] = secret;
         foreach (var (name, value) in settings)
             start.Environment[name] = value;
         return Process.Start(start)!;

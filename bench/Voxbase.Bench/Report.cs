@@ -46,6 +46,9 @@ internal static class Report
                 $"| {f.Bench} | {f.Claim} | {Number(f.Voxbase)} {f.Unit} | {Number(f.Baseline)} ({f.BaselineName}) | {f.Ratio:F2} | {Bound(f)} | {(f.Bound is null && f.Limit is null ? "" : f.IsMet ? "met" : "**missed**")} |");
         }
 
+        var absent = Benches.All.Select(bench => bench.Name).Except(figures.Select(f => f.Bench)).ToList();
+        if (absent.Count > 0)
+            text.AppendLine().AppendLine(CultureInfo.InvariantCulture, $"Without figures here, as they were not run: {string.Join(", ", absent)}.");
         text.AppendLine().AppendLine("## What is measured").AppendLine();
         foreach (var bench in Benches.All)
             text.AppendLine(CultureInfo.InvariantCulture, $"- **{bench.Name}**: {bench.About}");

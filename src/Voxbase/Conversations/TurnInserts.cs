@@ -114,21 +114,18 @@ internal static class TurnInserts
     public static Statement Many(IReadOnlyList<TurnInput> rows, DateOnly? month)
     {
         var given = 0UL;
-        var (ranks, places) = (new int[rows.Count], new int[rows.Count]);
+        // Of each row its conversation's place, in the order that they come in, and its own among that one's turns.
+        var (places, ranks) = (new int[rows.Count], new int[rows.Count]);
+        var counts = new int[rows.Count];
         var known = new Dictionary<Guid, int>();
-        var counts = new List<int>();
         for (var i = 0; i < ranks.Length; i++)
         {
             given |= Given(rows[i].Turn);
             ref var place = ref CollectionsMarshal.GetValueRefOrAddDefault(known, rows[i].ConversationId, out var isKnown);
             if (!isKnown)
-            {
-                place = counts.Count;
-                counts.Add(0);
-            }
-
+                place = known.Count - 1;
             places[i] = place;
-            ranks[i] = ++CollectionsMarshal.AsSpan(counts)[place];
+            ranks[i] = ++counts[place];
         }
 
         // In the order of their ids, so that two writers never wait for each other crosswise.
@@ -142,7 +139,7 @@ internal static class TurnInserts
         {
             if ((given & sum.Source) == 0)
                 continue;
-            var added = new long[counts.Count];
+            var added = new long[known.Count];
             for (var i = 0; i < places.Length; i++)
                 added[places[i]] += sum.Of(rows[i].Turn);
             parameters.Add(Parameter.Bigints(conversations, each => added[each.Value]));

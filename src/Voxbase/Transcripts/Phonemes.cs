@@ -390,6 +390,14 @@ internal struct SoundKeys
 
     public int Last { get; private set; }
 
+    /// <summary>The keys of a whole.</summary>
+    public static SoundKeys Of(ReadOnlySpan<byte> sounds)
+    {
+        var keys = new SoundKeys();
+        keys.Add(sounds);
+        return keys;
+    }
+
     /// <summary>Adds the sounds that follow.</summary>
     public void Add(ReadOnlySpan<byte> sounds)
     {

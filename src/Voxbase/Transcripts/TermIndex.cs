@@ -75,11 +75,9 @@ public sealed class TermIndex
         var anchors = new Dictionary<string, List<int>>(StringComparer.Ordinal);
         for (var t = 0; t < terms.Length; t++)
         {
-            var keys = new SoundKeys();
-            keys.Add(terms[t].Sounds);
-            var (first, last) = (keys.First, keys.Last);
-            (firsts[first] ??= []).Add(t);
-            (lasts[last] ??= []).Add(t);
+            var keys = SoundKeys.Of(terms[t].Sounds);
+            (firsts[keys.First] ??= []).Add(t);
+            (lasts[keys.Last] ??= []).Add(t);
             letters.Add(terms[t].Words.Aggregate(Vocabulary.HashSeed, (hash, word) => HashLetters(hash, word)));
             foreach (var word in terms[t].Words)
             {

@@ -43,9 +43,7 @@ internal static class LlmNeed
                 if (count < 3 || function)
                     continue;
                 var (best, second, distance, secondDistance) = (-1, -1, float.MaxValue, float.MaxValue);
-                var keys = new SoundKeys();
-                keys.Add(sounds[..count]);
-                index.Near(sounds[..count], keys, most, buffers, ref best, ref distance, ref second, ref secondDistance);
+                index.Near(sounds[..count], SoundKeys.Of(sounds[..count]), most, buffers, ref best, ref distance, ref second, ref secondDistance);
                 if (best >= 0)
                     tell(first, last, index[best]);
                 if (second >= 0)

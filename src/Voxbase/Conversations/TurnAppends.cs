@@ -48,6 +48,7 @@ internal sealed class TurnAppends(Database database, Partitions partitions, Conv
         private readonly Lock gate = new();
         private List<Append> waiting = [];
         private bool writing;
+        private WriterLine? line;
 
         public async Task<IReadOnlyList<AppendedTurn>> AppendAsync(Append append, CancellationToken cancellationToken)
         {
@@ -142,11 +143,7 @@ internal sealed class TurnAppends(Database database, Partitions partitions, Conv
         {
             if (batch is [{ Rows: [var lone] } single] && single.Caller.IsWriter)
             {
-                var number = await database.RunAsWriterAsync(
-                    TurnInserts.One(single.Caller, lone, MonthOf(single.Rows)),
-                    static async (results, ct) => await results.ReadAsync(ct) ? results.GetInt32(0) : (int?)null,
-                    CancellationToken.None);
-                if (number is { } given)
+                if (await TurnInserts.OneAsync(line ??= database.OpenWriterLine(), single.Caller, lone, MonthOf(single.Rows)) is { } given)
                     single.Succeed([new AppendedTurn(lone.Id, given, true)]);
                 else
                     single.Fail(NotFound(lone.ConversationId));

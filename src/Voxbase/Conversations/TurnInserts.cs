@@ -89,22 +89,18 @@ internal static class TurnInserts
     private static readonly ConcurrentDictionary<(ulong Columns, DateOnly? Month), string> manys = new();
 
     /// <summary>
-    /// Appends one turn, for <see cref="Database.RunAsWriterAsync"/>, and returns its number, or no row when the caller has no such
-    /// conversation. It says itself who is asking. It goes to the partition of <paramref name="month"/>, which spares the search for it
-    /// and the parent's triggers, or, when that is null, to wherever PostgreSQL finds it belongs.
+    /// Appends one turn and returns its number, or null when the caller has no such conversation. The statement says itself who is asking. It
+    /// goes to the partition of <paramref name="month"/>, which spares the search for it and the parent's triggers, or, when that is null, to
+    /// wherever PostgreSQL finds it belongs.
     /// </summary>
-    public static Statement One(Caller caller, TurnInput row, DateOnly? month)
+    public static Task<int?> OneAsync(WriterLine line, Caller caller, TurnInput row, DateOnly? month)
     {
         var given = Given(row.Turn);
-        var parameters = new NpgsqlParameter[4 + BitOperations.PopCount(given)];
-        parameters[0] = Parameter.Uuid(row.ConversationId);
-        parameters[1] = Parameter.Uuid(row.Id);
-        parameters[2] = Parameter.Text(TurnRows.Lower(row.Turn.Role));
-        parameters[3] = Parameter.Text(caller.Key);
-        var place = 4;
-        for (var left = given; left != 0; left &= left - 1)
-            parameters[place++] = columns[BitOperations.TrailingZeroCount(left)].One(row.Turn);
-        return new Statement(ones.GetOrAdd((given, month), static key => OneText(key.Columns, key.Month)), parameters);
+        return line.NumberAsync(
+            ones.GetOrAdd((given, month), static key => OneText(key.Columns, key.Month)),
+            (given, caller, row),
+            static each => OneParameters(each.given, each.caller, each.row),
+            static (parameters, each) => GiveOne(parameters, each.given, each.caller, each.row));
     }
 
     /// <summary>
@@ -152,6 +148,30 @@ internal static class TurnInserts
         for (var left = given; left != 0; left &= left - 1)
             parameters.Add(columns[BitOperations.TrailingZeroCount(left)].Many(rows));
         return new Statement(manys.GetOrAdd((given, month), static key => ManyText(key.Columns, key.Month)), [.. parameters]);
+    }
+
+    private static NpgsqlParameter[] OneParameters(ulong given, Caller caller, TurnInput row)
+    {
+        var parameters = new NpgsqlParameter[4 + BitOperations.PopCount(given)];
+        parameters[0] = Parameter.Uuid(row.ConversationId);
+        parameters[1] = Parameter.Uuid(row.Id);
+        parameters[2] = Parameter.Text(TurnRows.Lower(row.Turn.Role));
+        parameters[3] = Parameter.Text(caller.Key);
+        var place = 4;
+        for (var left = given; left != 0; left &= left - 1)
+            parameters[place++] = columns[BitOperations.TrailingZeroCount(left)].One(row.Turn);
+        return parameters;
+    }
+
+    private static void GiveOne(NpgsqlParameterCollection parameters, ulong given, Caller caller, TurnInput row)
+    {
+        Parameter.Give(parameters[0], row.ConversationId);
+        Parameter.Give(parameters[1], row.Id);
+        Parameter.Give(parameters[2], TurnRows.Lower(row.Turn.Role));
+        Parameter.Give(parameters[3], caller.Key);
+        var place = 4;
+        for (var left = given; left != 0; left &= left - 1)
+            columns[BitOperations.TrailingZeroCount(left)].Give(parameters[place++], row.Turn);
     }
 
     // Who is asking is said where the conversation's key is worked out: before the first row is looked at, and so before the policy
@@ -246,27 +266,34 @@ internal static class TurnInserts
 
     // The absent value is the table's default: a batch needs it for the turns that don't bring the column.
     private static Column Text(string name, Func<NewTurn, string?> value, string? absent = null, string cast = "") => new(
-        name, t => value(t) is not null, t => Parameter.Text(value(t)), rows => Parameter.Texts(rows, r => value(r.Turn) ?? absent), cast);
+        name, t => value(t) is not null, t => Parameter.Text(value(t)), (p, t) => Parameter.Give(p, value(t)!),
+        rows => Parameter.Texts(rows, r => value(r.Turn) ?? absent), cast);
 
     private static Column Json(string name, Func<NewTurn, string?> value, string absent) => new(
-        name, t => value(t) is not null, t => Parameter.Json(value(t)), rows => Parameter.Jsons(rows, r => value(r.Turn) ?? absent));
+        name, t => value(t) is not null, t => Parameter.Json(value(t)), (p, t) => Parameter.Give(p, value(t)!),
+        rows => Parameter.Jsons(rows, r => value(r.Turn) ?? absent));
 
     private static Column Integer(string name, Func<NewTurn, int?> value) => new(
-        name, t => value(t) is not null, t => Parameter.Integer(value(t)), rows => Parameter.Integers(rows, r => value(r.Turn)));
+        name, t => value(t) is not null, t => Parameter.Integer(value(t)), (p, t) => Parameter.Give(p, value(t)!.Value),
+        rows => Parameter.Integers(rows, r => value(r.Turn)));
 
     private static Column Time(string name, Func<NewTurn, DateTimeOffset?> value) => new(
-        name, t => value(t) is not null, t => Parameter.Time(value(t)), rows => Parameter.Times(rows, r => value(r.Turn)));
+        name, t => value(t) is not null, t => Parameter.Time(value(t)), (p, t) => Parameter.Give(p, value(t)!.Value.UtcDateTime),
+        rows => Parameter.Times(rows, r => value(r.Turn)));
 
     private static Column Uuid(string name, Func<NewTurn, Guid?> value) => new(
-        name, t => value(t) is not null, t => Parameter.Uuid(value(t)), rows => Parameter.Uuids(rows, r => value(r.Turn)));
+        name, t => value(t) is not null, t => Parameter.Uuid(value(t)), (p, t) => Parameter.Give(p, value(t)!.Value),
+        rows => Parameter.Uuids(rows, r => value(r.Turn)));
 
     private static Column Flag(string name, Func<NewTurn, bool> value) => new(
-        name, value, t => Parameter.Boolean(value(t)), rows => Parameter.Booleans(rows, r => value(r.Turn)));
+        name, value, t => Parameter.Boolean(value(t)), (p, t) => Parameter.Give(p, value(t)), rows => Parameter.Booleans(rows, r => value(r.Turn)));
 
+    // One makes a lone turn's parameter, Give gives it another turn's value; both only where IsGiven.
     private sealed record Column(
         string Name,
         Func<NewTurn, bool> IsGiven,
         Func<NewTurn, NpgsqlParameter> One,
+        Action<NpgsqlParameter, NewTurn> Give,
         Func<IReadOnlyList<TurnInput>, NpgsqlParameter> Many,
         string Cast = "");
 

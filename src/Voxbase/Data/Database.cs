@@ -27,7 +27,7 @@ public sealed class Database : IAsyncDisposable
     // one: a bitmap of a row that changes often gathers all its dead versions, each time, until a vacuum comes by.
     private const string PlanText = "set plan_cache_mode = force_generic_plan; set enable_seqscan = off; set enable_bitmapscan = off";
 
-    private const int MostAttempts = 4;
+    internal const int MostAttempts = 4;
 
     // What a client composed: its plan depends on the values, its order on nothing but what it says, and its errors are told in full.
     internal const string ComposedSql =
@@ -48,6 +48,7 @@ public sealed class Database : IAsyncDisposable
     private readonly ConcurrentDictionary<(string Sql, string Role), string> texts = new();
     private readonly NpgsqlDataSource source;
     private readonly Lazy<NpgsqlDataSource> writers;
+    private readonly List<WriterLine> lines = [];
     private readonly string connectionString;
     private readonly Lazy<NpgsqlDataSource> composed;
 
@@ -180,7 +181,6 @@ public sealed class Database : IAsyncDisposable
         Func<NpgsqlDataReader, CancellationToken, Task<T>> read,
         CancellationToken cancellationToken) =>
         RunAsync(
-            source,
             batch =>
             {
                 foreach (var (caller, statements) in work)
@@ -189,21 +189,21 @@ public sealed class Database : IAsyncDisposable
             read,
             cancellationToken);
 
-    /// <summary>
-    /// Runs one statement as the library's own writer, for whoever <see cref="Caller.AsWriter"/> stands for: on a connection that is
-    /// always the writer's, so that nothing goes ahead of the statement. It must itself set <c>vox.caller</c> before a
-    /// policy asks for it; one that does not is refused every row. Repeated after a deadlock, as in the other form.
-    /// </summary>
-    internal Task<T> RunAsWriterAsync<T>(
-        Statement statement, Func<NpgsqlDataReader, CancellationToken, Task<T>> read, CancellationToken cancellationToken) =>
-        RunAsync(writers.Value, batch => AddAs(statement.Sql, batch, statement), read, cancellationToken);
+    /// <summary>A line of the library's own writer, which its owner keeps and nobody else uses; closed with this.</summary>
+    internal WriterLine OpenWriterLine()
+    {
+        var line = new WriterLine(writers.Value);
+        lock (lines)
+            lines.Add(line);
+        return line;
+    }
 
-    private static async Task<T> RunAsync<T>(
-        NpgsqlDataSource from, Action<NpgsqlBatch> fill, Func<NpgsqlDataReader, CancellationToken, Task<T>> read, CancellationToken cancellationToken)
+    private async Task<T> RunAsync<T>(
+        Action<NpgsqlBatch> fill, Func<NpgsqlDataReader, CancellationToken, Task<T>> read, CancellationToken cancellationToken)
     {
         try
         {
-            await using var connection = await from.OpenConnectionAsync(cancellationToken);
+            await using var connection = await source.OpenConnectionAsync(cancellationToken);
             for (var attempt = 1; ; attempt++)
             {
                 await using var batch = new NpgsqlBatch(connection);
@@ -219,7 +219,7 @@ public sealed class Database : IAsyncDisposable
 
                     return result;
                 }
-                catch (PostgresException e) when (attempt < MostAttempts && e.SqlState is (PostgresErrorCodes.DeadlockDetected or PostgresErrorCodes.SerializationFailure))
+                catch (PostgresException e) when (attempt < MostAttempts && IsUndone(e))
                 {
                     // A parameter belongs to one command at a time.
                     foreach (var command in batch.BatchCommands)
@@ -305,6 +305,8 @@ public sealed class Database : IAsyncDisposable
     {
         if (composed.IsValueCreated)
             await composed.Value.DisposeAsync();
+        foreach (var line in lines)
+            await line.DisposeAsync();
         if (writers.IsValueCreated)
             await writers.Value.DisposeAsync();
         await source.DisposeAsync();
@@ -371,6 +373,9 @@ public sealed class Database : IAsyncDisposable
                 await command.ExecuteNonQueryAsync();
             })
         .Build();
+
+    // It met another transaction; nothing of it was done.
+    internal static bool IsUndone(PostgresException e) => e.SqlState is PostgresErrorCodes.DeadlockDetected or PostgresErrorCodes.SerializationFailure;
 
     private static bool IsDataException(PostgresException e) => e.SqlState.StartsWith("22", StringComparison.Ordinal);
 

@@ -54,6 +54,9 @@ internal static class Parameter
     public static NpgsqlParameter Times<T>(IReadOnlyList<T> rows, Func<T, DateTimeOffset?> value) =>
         Array(NpgsqlDbType.TimestampTz, rows, row => value(row)?.UtcDateTime);
 
+    /// <summary>Gives a parameter that was made with a value of this type another one.</summary>
+    public static void Give<T>(NpgsqlParameter parameter, T value) => ((NpgsqlParameter<T>)parameter).TypedValue = value;
+
     // Typed where there is a value: Npgsql then neither boxes it nor looks its type up.
     private static NpgsqlParameter Of<T>(NpgsqlDbType type, T? value)
         where T : struct =>

@@ -26,10 +26,13 @@ public sealed class TurnInsertsTests(TestCluster cluster)
         {
             var turn = With(column);
             await AppendAsync(turn);
+            // The same statement again, with another value.
+            await AppendAsync(With(1, column));
             await AppendAsync(plain, turn, plain);
         }
 
         await AppendAsync(With(Columns));
+        await AppendAsync(With(1, Columns));
         await AppendAsync(plain, With(Columns));
         await AppendAsync(plain);
 
@@ -50,6 +53,26 @@ public sealed class TurnInsertsTests(TestCluster cluster)
             answer.Select(turn => turn.SequenceNumber).ShouldBe(Enumerable.Range(given.Count + 1, turns.Length));
             given.AddRange(turns);
         }
+    }
+
+    [Fact]
+    public async Task A_lone_turn_whose_connection_was_cut_is_there_once_and_so_is_the_next()
+    {
+        await using var db = await cluster.CreateDatabaseAsync();
+        var user = await db.NewUserAsync();
+        var conversation = (await db.Conversations.StartAsync(user, new NewConversation(), Cancel)).Id;
+        await using var superuser = new NpgsqlConnection(cluster.SuperuserConnectionStringOf(new NpgsqlConnectionStringBuilder(db.ConnectionString).Database!));
+        await superuser.OpenAsync(Cancel);
+        await using var cut = new NpgsqlCommand(
+            "select count(pg_terminate_backend(pid)) from pg_stat_activity where datname = current_database() and query like 'with target as%'", superuser);
+        for (var i = 0; i < 10; i++)
+        {
+            (await db.Conversations.AppendAsync(user, conversation, Said(1)[0], Cancel)).SequenceNumber.ShouldBe((2 * i) + 1);
+            (await cut.ExecuteScalarAsync(Cancel)).ShouldBe(1L);
+            (await db.Conversations.AppendAsync(user, conversation, Said(1)[0], Cancel)).SequenceNumber.ShouldBe((2 * i) + 2);
+        }
+
+        (await Recount.FaultsAsync(db, Cancel)).ShouldBeEmpty();
     }
 
     [Theory]
@@ -115,30 +138,32 @@ public sealed class TurnInsertsTests(TestCluster cluster)
 
     private static NewTurn[] Said(int count) => [.. Enumerable.Range(0, count).Select(_ => new NewTurn { Role = TurnRole.User, RawText = "said" })];
 
-    private static NewTurn With(params PropertyInfo[] columns)
+    private static NewTurn With(params PropertyInfo[] columns) => With(0, columns);
+
+    private static NewTurn With(int version, params PropertyInfo[] columns)
     {
         var turn = new NewTurn { Role = TurnRole.User };
         foreach (var column in columns)
-            column.SetValue(turn, Sample(column));
+            column.SetValue(turn, Sample(column, version));
         return turn;
     }
 
     // Another value for each, so that no two could be mistaken for one another.
-    private static object Sample(PropertyInfo column)
+    private static object Sample(PropertyInfo column, int version)
     {
         var place = Array.IndexOf(Columns, column) + 1;
         var type = Nullable.GetUnderlyingType(column.PropertyType) ?? column.PropertyType;
         return type switch
         {
-            _ when type == typeof(string) => $"{column.Name} of it",
-            _ when type == typeof(int) => 1000 + place,
+            _ when type == typeof(string) => $"{column.Name} of version {version}",
+            _ when type == typeof(int) => (1000 * (version + 1)) + place,
             _ when type == typeof(bool) => true,
-            _ when type == typeof(Guid) => new Guid(place, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1),
-            _ when type == typeof(DateTimeOffset) => new DateTimeOffset(2026, 1, 2, 3, 4, place, TimeSpan.Zero),
-            _ when type == typeof(CleaningLevel) => CleaningLevel.Light,
-            _ when type == typeof(Confidence) => Confidence.Medium,
-            _ when column.Name == nameof(NewTurn.Corrections) => JsonDocument.Parse("[]").RootElement,
-            _ when type == typeof(JsonElement) => JsonDocument.Parse($$"""{"place": {{place}}}""").RootElement,
+            _ when type == typeof(Guid) => new Guid(place, 0, 0, 0, 0, 0, 0, 0, 0, 0, (byte)version),
+            _ when type == typeof(DateTimeOffset) => new DateTimeOffset(2026, 1, 2, 3, 4 + version, place, TimeSpan.Zero),
+            _ when type == typeof(CleaningLevel) => version == 0 ? CleaningLevel.Light : CleaningLevel.Full,
+            _ when type == typeof(Confidence) => version == 0 ? Confidence.Medium : Confidence.High,
+            _ when column.Name == nameof(NewTurn.Corrections) => JsonDocument.Parse($"[{version}]").RootElement,
+            _ when type == typeof(JsonElement) => JsonDocument.Parse($$"""{"place": {{place + version}}}""").RootElement,
             _ => throw new NotSupportedException($"{column.Name} is a {type}"),
         };
     }

@@ -29,7 +29,7 @@ public sealed class CleaningState
     private readonly float[] voting = new float[Cleaning.Topic.All.Count];
     private readonly TurnText reading = new();
     private TermIndex names = TermIndex.Empty;
-    private readonly Dictionary<string, Term?> termsRead = new(StringComparer.Ordinal);
+    private readonly TermsRead termsRead = [];
     private HashSet<string> known = [];
     private readonly List<SaidName> said = [];
     private readonly List<string> introduced = [];
@@ -108,7 +108,7 @@ public sealed class CleaningState
             return;
         known = [.. now];
         // Those that left are forgotten too.
-        if (termsRead.Count > 4 * MostNames)
+        if (termsRead.Count > 8 * MostNames)
             termsRead.Clear();
         names = new TermIndex(now, isPhrases: false, termsRead);
     }

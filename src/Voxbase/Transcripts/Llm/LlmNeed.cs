@@ -27,6 +27,7 @@ internal static class LlmNeed
     {
         if (index.Count == 0)
             return;
+        index = index.In(turn.Language);
         Span<byte> sounds = stackalloc byte[Phonemes.Longest];
         var buffers = new NearBuffers();
         for (var first = 0; first < turn.Count; first++)
@@ -36,7 +37,7 @@ internal static class LlmNeed
             {
                 if (turn[last].Kind != TokenKind.Word || (last > first && LexiconMatcher.IsApart(turn, last)))
                     break;
-                count += Phonemes.Write(turn.Lower(last), sounds[count..]);
+                count += turn.Language.Sounds.Write(turn.Lower(last), sounds[count..]);
                 function &= turn[last].Has(Words.Function);
                 if (count >= Phonemes.Longest)
                     break;

@@ -258,6 +258,8 @@ internal static class LexiconMatcher
             seen.Anchors[i] = with.Length > 0 && !turn[i].Has(Words.Function);
             if (turn[i].Gone)
                 continue;
+            if (index.AcronymOf(turn[i].Form) is { } acronym && IsPlainCase(turn, i, i) && !IsOrdinary(turn, i, i))
+                seen.Matches.Add(new Match(i, i, acronym, OnlyCapitals, Confidence.High));
             foreach (var t in with)
             {
                 var term = index[t];
@@ -271,7 +273,7 @@ internal static class LexiconMatcher
                 var last = i + term.Words.Length - 1;
                 for (var k = i; k <= last; k++)
                     buffers.Locked[k] = Math.Max(buffers.Locked[k], (byte)(term.Words.Length > 1 ? 2 : 1));
-                if (!index.IsPhrases && IsPlainCase(turn, i, last) && !IsOrdinary(turn, i, last) && char.IsUpper(term.Surface[0]))
+                if (!index.IsPhrases && IsPlainCase(turn, i, last) && !IsOrdinary(turn, i, last))
                     seen.Matches.Add(new Match(i, last, term, OnlyCapitals, Confidence.High));
             }
         }

@@ -34,8 +34,11 @@ public sealed class TermIndex
     private readonly SoundList?[] byLast = new SoundList?[Phonemes.KeyCount];
     private readonly WordMap words;
     private readonly HashSet<uint> letters = [];
+    private readonly Dictionary<string, Term> acronyms = new(StringComparer.Ordinal);
     // Sounds of the shortest term and of the longest.
     private readonly int fewest, most;
+    // How many terms are found by their sounds.
+    private readonly int heard;
 
     /// <summary>
     /// Key terms: names of people, companies, products, words of a trade. A term of several words is found by its parts too where they are names.
@@ -64,12 +67,18 @@ public sealed class TermIndex
         {
             if (Read(surface) is not { } term || !seen.Add(term.Surface))
                 continue;
+            if (term.IsAcronym)
+            {
+                acronyms.TryAdd(term.Words[0], term);
+                continue;
+            }
+
             found.Add(term);
             if (!isPhrases && term.Words.Length > 1)
             {
                 foreach (var part in term.Parts())
                 {
-                    if (Read(part) is { } single && seen.Add(single.Surface))
+                    if (Read(part) is { IsAcronym: false } single && seen.Add(single.Surface))
                         parts.Add(single);
                 }
             }
@@ -82,7 +91,7 @@ public sealed class TermIndex
             found.AddRange(parts.Where(part => !sounds.Contains(Convert.ToHexString(part.Sounds))));
         }
 
-        Count = found.Count;
+        heard = found.Count;
         if (language != Language.English)
             found.AddRange(found.Select(term => term.Otherwise).OfType<Term>().ToArray());
         terms = [.. found.OrderBy(term => term.Sounds.Length).ThenBy(term => term.Surface, StringComparer.Ordinal)];
@@ -109,7 +118,7 @@ public sealed class TermIndex
         words = new WordMap(anchors);
         (fewest, most) = terms.Length == 0 ? (0, 0) : (terms[0].Sounds.Length, terms[^1].Sounds.Length);
         // The more terms there are, the likelier one sounds like anything.
-        Strictness = Count > 1000 ? .06f : Count > 400 ? .03f : 0;
+        Strictness = heard > 1000 ? .06f : heard > 400 ? .03f : 0;
 
         Term? Read(string surface)
         {
@@ -122,7 +131,7 @@ public sealed class TermIndex
     }
 
     /// <summary>How many terms there are, with the parts of names.</summary>
-    public int Count { get; }
+    public int Count => heard + acronyms.Count;
 
     /// <summary>These terms for turns of a language.</summary>
     internal TermIndex In(Language language)
@@ -147,6 +156,9 @@ public sealed class TermIndex
 
     /// <summary>The terms that have this word.</summary>
     internal ReadOnlySpan<int> WithWord(WordForm word) => words.Find(word);
+
+    /// <summary>The term of capitals alone that is this word; it is put in capitals, and never found by its sound.</summary>
+    internal Term? AcronymOf(WordForm word) => acronyms.Count == 0 ? null : acronyms.GetValueOrDefault(word.Text);
 
     /// <summary>Whether some term may have these letters, however they are parted into words.</summary>
     internal bool HasLetters(uint hash) => letters.Contains(hash);
@@ -387,6 +399,9 @@ internal sealed class Term
     /// <summary>The same term as English has it, where that sounds otherwise; null in English.</summary>
     public Term? Otherwise { get; private init; }
 
+    /// <summary>Whether it is one word of capitals alone: how it sounds is not known.</summary>
+    public bool IsAcronym { get; private init; }
+
     /// <summary>Whether it is such a one.</summary>
     public bool IsOtherwise { get; private init; }
 
@@ -417,6 +432,8 @@ internal sealed class Term
         }
 
         var sounds = Sound(text, language.Sounds);
+        if (!isPhrase && words.Length == 1 && names > 0 && surface.Length is >= 3 and <= 6 && upper == surface.Length)
+            return new Term(surface, words, sounds, language.Sounds) { IsAcronym = true };
         // Without a capital, or one ordinary word, it is no name; letters spelled out sound otherwise.
         if (!isPhrase && (upper == 0 || sounds.Length < 3 || (words.Length == 1 && (names == 0 || surface.Length < 3 || upper == surface.Length)) || surface.EndsWith('-')))
             return null;

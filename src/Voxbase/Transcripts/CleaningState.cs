@@ -171,14 +171,14 @@ public sealed class CleaningState
                 i++;
             var last = i - 1;
             while (first <= last && (turn[first].Has(Words.Function) || turn.Lower(first) is "mr" or "mrs" or "ms" or "dr"
-                || (turn[first].StartsSentence && turn[first].Has(Words.Common) && first < last)))
+                || (turn[first].StartsSentence && turn[first].Has(Words.Common | Words.Ordinary) && first < last)))
             {
                 first++;
             }
 
             while (last >= first && turn[last].Has(Words.Function))
                 last--;
-            if (last > first || (last == first && !turn[first].Has(Words.Common)))
+            if (last > first || (last == first && !turn[first].Has(Words.Common | Words.Ordinary)))
                 found.Add(new SaidName(turn.Raw[turn[first].Start..turn[last].End], NameTrust.Written));
         }
 

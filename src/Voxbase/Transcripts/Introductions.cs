@@ -113,7 +113,7 @@ internal static class Introductions
             if ((word & (Words.Negation | Words.Number)) != 0 || IsAboutSpelling(turn, i) || turn.Lower(i) is "double" or "doppel" or "doble" or "speaking" or "calling")
                 break;
             var small = (word & Words.Function) != 0;
-            var ordinary = (word & (Words.Function | Words.Common)) != 0 && (word & Words.Known) == 0;
+            var ordinary = (word & (Words.Function | Words.Common | Words.Ordinary)) != 0 && (word & Words.Known) == 0;
             if (!ordinary || (turn[i].Capitalised && !small))
                 end = i + 1;
             else if (i == first || !(turn.Lower(i) is "van" or "von" or "de" or "del" or "la" or "der" or "den" or "al"))

@@ -222,7 +222,7 @@ internal static class LexiconMatcher
         var pane = token.Gone || token.Kind != TokenKind.Word || (token.IsFixed && !token.Has(Words.Number)) ? Pane.Wall : Pane.None;
         if (IsApart(turn, i))
             pane |= Pane.Apart;
-        if (token.Has(Words.Common | Words.Function) || (cased && !token.Capitalised && !HasCue(turn, i)))
+        if (token.Has(Words.Common | Words.Ordinary | Words.Function) || (cased && !token.Capitalised && !HasCue(turn, i)))
             pane |= Pane.Ordinary;
         if (token.Has(Words.Function))
             pane |= IsKept(turn, i) ? Pane.Function | Pane.Kept : Pane.Function;
@@ -295,7 +295,7 @@ internal static class LexiconMatcher
     {
         for (var i = first; i <= last; i++)
         {
-            if ((turn[i].Is & (Words.Common | Words.Function)) == 0)
+            if ((turn[i].Is & (Words.Common | Words.Ordinary | Words.Function)) == 0)
                 return false;
         }
 

@@ -428,7 +428,7 @@ internal sealed class Term
             words[i] = text.Lower(i).ToString();
             foreach (var c in text.Surface(i))
                 upper += char.IsUpper(c) ? 1 : 0;
-            names += ((text[i].Is | text[i].Form.In(language)) & (Cleaning.Words.Common | Cleaning.Words.Function)) == 0 ? 1 : 0;
+            names += ((text[i].Is | text[i].Form.In(language)) & (Cleaning.Words.Common | Cleaning.Words.Ordinary | Cleaning.Words.Function)) == 0 ? 1 : 0;
         }
 
         var sounds = Sound(text, language.Sounds);

@@ -122,7 +122,7 @@ internal sealed class Language
             return found;
         if (stripsEndings)
             return word.Length > 3 ? Inflected(word) : Words.None;
-        return IsOrdinaryForm(word) ? Words.Common : Words.None;
+        return IsOrdinaryForm(word) ? Words.Ordinary : Words.None;
     }
 
     /// <summary>What a lower-cased word may be to the stages.</summary>
@@ -222,7 +222,7 @@ internal sealed class Language
     {
         foreach (var ending in Inflections)
         {
-            if (word.Length >= ending.Length + 3 && word.EndsWith(ending) && words.TryGetValue(word[..^ending.Length], out var stem) && (stem & Words.Common) != 0)
+            if (word.Length >= ending.Length + 3 && word.EndsWith(ending) && words.TryGetValue(word[..^ending.Length], out var stem) && (stem & (Words.Common | Words.Ordinary)) != 0)
                 return true;
         }
 

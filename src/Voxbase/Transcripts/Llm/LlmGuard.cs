@@ -303,7 +303,7 @@ internal sealed class LlmGuard(TurnText turn, IReadOnlyList<TermIndex> trusted, 
                 return "term";
             if (!IsLatin(turn.Lower(i)))
                 return "distance";
-            unknown += turn[i].Has(Words.Common | Words.Function) ? 0 : 1;
+            unknown += turn[i].Has(Words.Common | Words.Ordinary | Words.Function) ? 0 : 1;
             function += turn[i].Has(Words.Function) ? 1 : 0;
             known += turn[i].Has(Words.Known) ? 1 : 0;
         }

@@ -11,7 +11,7 @@ internal static class LlmNeed
     {
         for (var i = segment.First; i <= segment.Last; i++)
         {
-            const Words known = Words.Function | Words.Common | Words.Known | Words.Number | Words.Negation | Words.Filler;
+            const Words known = Words.Function | Words.Common | Words.Ordinary | Words.Known | Words.Number | Words.Negation | Words.Filler;
             if (turn[i].Kind == TokenKind.Word && !turn[i].Has(known) && !IsOfTerm(turn, i, trusted))
                 return true;
         }

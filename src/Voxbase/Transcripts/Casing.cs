@@ -14,7 +14,7 @@ internal static class Casing
             if (token.LowerLength > 4 || token.Capitalised || token.Gone || token.Kind != TokenKind.Word || turn.Raw[token.Start] != 'i')
                 continue;
             if ((turn.Lower(i) is "i'm" or "i'll" or "i've" or "i'd" || (token.LowerLength == 1 && IsPronoun(turn, i))) && !IsReworded(turn, i))
-                turn.Replace(i, i, "I" + turn.Raw[(token.Start + 1)..token.End], CorrectionReasons.Casing, Confidence.High, 0);
+                turn.Replace(i, i, token.LowerLength == 1 ? "I" : string.Concat("I", turn.Raw.AsSpan(token.Start + 1, token.End - token.Start - 1)), CorrectionReasons.Casing, Confidence.High, 0);
         }
     }
 

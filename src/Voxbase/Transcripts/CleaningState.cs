@@ -29,7 +29,7 @@ public sealed class CleaningState
     private readonly float[] voting = new float[Cleaning.Topic.All.Count];
     private readonly TurnText reading = new();
     private TermIndex names = TermIndex.Empty;
-    private readonly Dictionary<string, Term?> termsRead = new(StringComparer.Ordinal);
+    private readonly TermsRead termsRead = [];
     private HashSet<string> known = [];
     private readonly List<SaidName> said = [];
     private readonly List<string> introduced = [];
@@ -108,7 +108,7 @@ public sealed class CleaningState
             return;
         known = [.. now];
         // Those that left are forgotten too.
-        if (termsRead.Count > 4 * MostNames)
+        if (termsRead.Count > 8 * MostNames)
             termsRead.Clear();
         names = new TermIndex(now, isPhrases: false, termsRead);
     }
@@ -171,14 +171,14 @@ public sealed class CleaningState
                 i++;
             var last = i - 1;
             while (first <= last && (turn[first].Has(Words.Function) || turn.Lower(first) is "mr" or "mrs" or "ms" or "dr"
-                || (turn[first].StartsSentence && turn[first].Has(Words.Common) && first < last)))
+                || (turn[first].StartsSentence && turn[first].Has(Words.Common | Words.Ordinary) && first < last)))
             {
                 first++;
             }
 
             while (last >= first && turn[last].Has(Words.Function))
                 last--;
-            if (last > first || (last == first && !turn[first].Has(Words.Common)))
+            if (last > first || (last == first && !turn[first].Has(Words.Common | Words.Ordinary)))
                 found.Add(new SaidName(turn.Raw[turn[first].Start..turn[last].End], NameTrust.Written));
         }
 

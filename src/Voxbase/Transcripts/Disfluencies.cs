@@ -125,7 +125,7 @@ internal static class Disfluencies
             return;
         if (whole.StartsWith(word))
         {
-            var known = (token.Is & (Words.Common | Words.Function | Words.Number)) != 0;
+            var known = (token.Is & (Words.Common | Words.Ordinary | Words.Function | Words.Number)) != 0;
             // "l'app l'application": the article is no letter of it.
             var letters = word.Length - (turn.Language == Language.French && word.Length > 2 && word[1] == '\'' ? 2 : 0);
             // A longer one may be a word that the table lacks: smart smartwatch. Over a pause, or when its article is said again, even a word that
@@ -407,7 +407,7 @@ internal static class Disfluencies
         if (turn.Language != Language.English && !token.Has(Words.Function) && (turn[second].Before & Gap.Comma) != 0 && second == first + 1 && l > 0)
             return Confidence.Low;
         // "the way it will be paid to you, you should"
-        if (token.Has(Words.Pronoun) && (turn[second].Before & Gap.Comma) != 0 && l > 0 && turn[live[l - 1]].Has(Words.Preposition)
+        if (token.Has(Words.Pronoun) && (turn[second].Before & Gap.Comma) != 0 && l > 0 && turn[live[l - 1]].Has(Words.Preposition) && !turn[live[l - 1]].Has(Words.Conjunction)
             && turn.Lower(first) is "you" or "it" or "her" or "anything" or "this")
         {
             return Confidence.Low;
@@ -425,6 +425,15 @@ internal static class Disfluencies
         // "He did, did he?"; "Wenn er will, will er"; "Lo que es, es": two clauses.
         if (token.Has(Words.Auxiliary) && (turn[second].Before & Gap.Comma) != 0 && second == first + 1
             && (turn.Language != Language.English ? l > 0 && IsSubordinate(turn, live, l) : l > 0 && IsTag(turn, live, l)))
+        {
+            return Confidence.Low;
+        }
+
+        // "wenn er angegeben wird, wird er": the clause ends with its verb, and the next begins with it. "Benennen Sie ihn um, um das zu tun."
+        if (turn.Language == Language.German && l > 0 && second == first + 1
+            && ((token.Has(Words.Auxiliary) && ((turn[second].Before & Gap.Comma) != 0 ? !turn[live[l - 1]].Has(Words.Pronoun)
+                    : !turn[live[l - 1]].Capitalised && !turn[live[l - 1]].Has(Words.Function | Words.Common)))
+                || (turn.Is(first, "um") && (turn[second].Before & Gap.Comma) != 0)))
         {
             return Confidence.Low;
         }
@@ -488,6 +497,8 @@ internal static class Disfluencies
             return false;
         }
 
+        if (IsRelativeAfterPreposition(turn, first))
+            return false;
         if (l == 0 || turn[first].StartsSentence)
             return true;
         ref var before = ref turn[live[l - 1]];
@@ -495,6 +506,10 @@ internal static class Disfluencies
         return before.Has(Words.Preposition) || (begins && before.Has(Words.Common) && turn.Lower(live[l - 1]) is not ("leute" or "menschen" or "kinder" or "personen" or "kunden" or "alle"))
             || turn.Lower(live[l - 1]) is "bitte" or "mir";
     }
+
+    // ", in der der Typ steht": the preposition begins a clause.
+    private static bool IsRelativeAfterPreposition(TurnText turn, int article) =>
+        article > 0 && turn[article - 1].Has(Words.Preposition) && (turn[article - 1].Before & Gap.Comma) != 0;
 
     private static bool Precedes(TurnText turn, ReadOnlySpan<int> live, int l, string word)
     {
@@ -638,8 +653,10 @@ internal static class Disfluencies
                 turn.Delete(live[l], live[l + 1], CorrectionReasons.FalseStart, Confidence.Medium);
             else if (IsContractedAgain(turn, live, l))
                 turn.Delete(live[l], live[l + 1], CorrectionReasons.FalseStart, Confidence.Medium);
-            else if (turn.Language.Agrees && IsSwap(turn, i, next))
+            else if (turn.Language.Agrees && (IsSwap(turn, i, next) || IsContractedPreposition(turn, i, next) || IsOtherForm(turn, live, l) || IsPrefixAlone(turn, live, l) || IsOtherModal(turn, live, l) || IsSaidAtTheEnd(turn, live, l)))
                 turn.Delete(i, i, CorrectionReasons.FalseStart, Confidence.Medium);
+            else if (IsPrepositionAgain(turn, live, l))
+                turn.Delete(i, next, CorrectionReasons.FalseStart, Confidence.Medium);
         }
 
         turn.Refresh();
@@ -699,6 +716,93 @@ internal static class Disfluencies
             && turn.Lower(auxiliary).EndsWith(whole[(one.Length + 1)..]);
     }
 
+    // "in the, uh, in core loans", "as a, as an offer": after a pause the preposition begins again.
+    private static bool IsPrepositionAgain(TurnText turn, ReadOnlySpan<int> live, int l)
+    {
+        if (turn.Language != Language.English || l + 3 >= live.Length || !turn[live[l]].Has(Words.Preposition) || (turn[live[l]].Has(Words.Conjunction) && !turn.Is(live[l], "as"))
+            || !turn[live[l + 1]].Has(Words.Determiner) || turn[live[l + 1]].IsFixed || turn[live[l + 1]].Has(Words.Pronoun) || !turn.Same(live[l], live[l + 2]))
+        {
+            return false;
+        }
+
+        // "in the, in my view, best place"
+        for (var n = l + 4; n < Math.Min(l + 6, live.Length); n++)
+        {
+            if ((turn[live[n]].Before & Gap.Comma) != 0 && live[n] == live[n - 1] + 1)
+                return false;
+        }
+
+        return IsPaused(turn, live, l + 2) && !Breaks(turn, live, l + 2) && !Breaks(turn, live, l + 3);
+    }
+
+    // Whether a pause, filled or written, stands before this live token.
+    private static bool IsPaused(TurnText turn, ReadOnlySpan<int> live, int l) =>
+        live[l] != live[l - 1] + 1 || (turn[live[l]].Before & (Gap.Comma | Gap.Dash | Gap.Ellipsis | Gap.Broken)) != 0;
+
+    // "à au Sudoku", "de du pain": the preposition, and then it with its article.
+    private static bool IsContractedPreposition(TurnText turn, int one, int other) =>
+        turn.Language == Language.French && (turn.Is(one, "à") ? turn.Lower(other) is "au" or "aux" : turn.Is(one, "de") && turn.Lower(other) is "du" or "des");
+
+    // "Annuler annule ma course", "Stopp stoppe": the verb that a sentence begins with, in the form that was meant.
+    private static bool IsOtherForm(TurnText turn, ReadOnlySpan<int> live, int l)
+    {
+        if (!Begins(turn, live, l) || l + 2 >= live.Length || Breaks(turn, live, l + 2))
+            return false;
+        ref var first = ref turn[live[l]];
+        ref var second = ref turn[live[l + 1]];
+        if (first.IsFixed || second.IsFixed || first.Has(Words.Function) || second.Has(Words.Function) || turn.Same(live[l], live[l + 2]) || (second.Before & Gap.Comma) != 0 || (second.Capitalised && turn.Language == Language.German))
+            return false;
+        var one = turn.Lower(live[l]);
+        var other = turn.Lower(live[l + 1]);
+        var common = one.CommonPrefixLength(other);
+        if (common < 3 || one.Length == other.Length)
+            return false;
+        // An imperative takes the place of an infinitive, or a longer imperative that of a shorter one; the other way round, and in German, either may be meant.
+        return turn.Language == Language.French
+            ? one[common..] is "r" or "er" or "ir" or "re" ? other[common..] is "" or "e" or "s" or "z" or "ez" : one[common..] is "" or "e" or "s" && other[common..] is "z" or "ez"
+            : turn.Language == Language.German && one.Length == common && other[common..] is "e";
+    }
+
+    // "Video auf aufnehmen.": what a verb begins with, alone before it, at the end. "an anderen Tagen" goes on.
+    private static bool IsPrefixAlone(TurnText turn, ReadOnlySpan<int> live, int l)
+    {
+        if (turn.Language != Language.German || l == 0 || !turn[live[0]].Capitalised || turn[live[l + 1]].Capitalised || turn[live[l + 1]].Kind != TokenKind.Word)
+            return false;
+        var prefix = turn.Lower(live[l]);
+        var verb = turn.Lower(live[l + 1]);
+        return prefix is "auf" or "an" or "ab" or "aus" or "ein" or "vor" or "zu" or "mit" or "herunter" or "weiter" && verb.Length >= prefix.Length + 4
+            && verb.StartsWith(prefix) && verb.EndsWith("en") && !turn[live[l + 1]].Has(Words.Function)
+            && (l + 2 >= live.Length || Breaks(turn, live, l + 2) || turn.Is(live[l + 2], "bitte") || (turn[live[l + 2]].Before & Gap.Comma) != 0);
+    }
+
+    // "Öffne neue Apps öffnen.": begun as an order, and ended as a wish. What is a noun as well may be what is done: "Spiele mit Freunden spielen".
+    private static bool IsSaidAtTheEnd(TurnText turn, ReadOnlySpan<int> live, int l)
+    {
+        if (turn.Language != Language.German || !Begins(turn, live, l) || turn[live[l]].LowerLength < 4 || turn[live[l]].Has(Words.Function))
+            return false;
+        var order = turn.Lower(live[l]);
+        if (order is "spiele" or "träume" or "reise" or "liebe" or "kämpfe" or "frage" or "suche" or "tänze" or "lüge" or "rufe" or "leben" or "laufe" or "liste" or "pause")
+            return false;
+        for (var n = l + 1; n < Math.Min(l + 9, live.Length); n++)
+        {
+            if (Breaks(turn, live, n) || (turn[live[n]].Before & Gap.Comma) != 0 && live[n] == live[n - 1] + 1)
+                return false;
+            var word = turn.Lower(live[n]);
+            if (n > l + 1 && !turn[live[n]].Capitalised && word.StartsWith(order) && word[order.Length..] is "n" or "en" && (word[order.Length..] is "n") == (order[^1] == 'e'))
+                return n + 1 >= live.Length || Breaks(turn, live, n + 1) || (turn.Is(live[n + 1], "bitte") && (n + 2 >= live.Length || Breaks(turn, live, n + 2)));
+        }
+
+        return false;
+    }
+
+    // "Ich will möchte abgeholt werden."
+    private static bool IsOtherModal(TurnText turn, ReadOnlySpan<int> live, int l) =>
+        turn.Language == Language.German && l > 0 && l + 2 < live.Length && Begins(turn, live, l - 1) && turn.Lower(live[l - 1]) is "ich" or "wir"
+        && IsModal(turn, live[l]) && IsModal(turn, live[l + 1]) && !turn.Same(live[l], live[l + 1]) && (turn[live[l + 1]].Before & Gap.Comma) == 0;
+
+    private static bool IsModal(TurnText turn, int i) =>
+        turn.Lower(i) is "will" or "möchte" or "kann" or "könnte" or "muss" or "müsste" or "soll" or "sollte" or "darf" or "wollen" or "möchten" or "können" or "könnten" or "müssen";
+
     private static bool IsSwap(TurnText turn, int one, int other)
     {
         ref var first = ref turn[one];
@@ -712,6 +816,12 @@ internal static class Disfluencies
     {
         // "à la une": on the front page.
         if (turn.Language == Language.French && turn.Is(other, "une") && turn.Is(one - 1, "à"))
+            return true;
+        // "fügt es ein, die": what begins after the comma is a clause.
+        if (turn.Language == Language.German && (turn[other].Before & Gap.Comma) != 0)
+            return true;
+        // ", in das die Datei kommt"
+        if (turn.Language == Language.German && IsRelativeAfterPreposition(turn, one))
             return true;
         if (turn.Language != Language.German || !(turn.Lower(one) is "der" or "die" or "das" or "den" or "dem"))
             return false;

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Text;
 
 namespace Voxbase.Cleaning;
@@ -117,6 +118,20 @@ internal static class Emission
         var right = raw.AsSpan(turn[last].End, after - turn[last].End);
         var atEnd = last + 1 >= turn.Count;
         var (leftGap, rightGap) = (turn[first].Before, turn[last + 1].Before & ~Gap.Broken);
+        if (!left.IsEmpty && !right.IsEmpty && (left[^1], right[0]) is ('(', ')') or ('[', ']'))
+        {
+            RemoveBrackets(turn, first, last, reason, confidence, edits);
+            return;
+        }
+
+        // What opens the words that follow is theirs: a question mark upside down, a quotation mark, a bracket.
+        ReadOnlySpan<char> opening = [];
+        if (!atEnd && (leftGap & Gap.Other) == 0 && right.IndexOfAny(Opening) is >= 0 and var open)
+        {
+            opening = right[open..];
+            right = right[..open];
+            rightGap = GapOf(right, opening);
+        }
 
         if ((leftGap & Gap.Other) != 0 || (rightGap & Gap.Other) != 0)
         {
@@ -134,13 +149,13 @@ internal static class Emission
         if (first == 0)
             gap = Written(left);
         else if (atEnd)
-            gap = Written(HasEnd(right) ? right : HasEnd(left) ? left.TrimEnd() : TrimCommas(right));
+            gap = Written(HasEnd(right) ? WithoutComma(turn.Language, right) : HasEnd(left) ? left.TrimEnd() : TrimCommas(right));
         else if ((leftGap & Gap.End) != 0)
             gap = Written(left);
         else if ((rightGap & Gap.End) != 0)
             gap = Written(right);
         else if (reason is CorrectionReasons.Filler or CorrectionReasons.EditPhrase && (leftGap & Gap.Comma) != 0 && (rightGap & (Gap.Comma | Gap.Dash | Gap.Ellipsis)) != 0)
-            gap = " ";
+            gap = KeepsComma(turn, last + 1, opening) ? ", " : " ";
         else if (reason == CorrectionReasons.Filler && left.IsEmpty)
             gap = Written(right);
         else
@@ -150,10 +165,63 @@ internal static class Emission
         var capital = !atEnd && turn[first].Capitalised && (first == 0 || turn[first].StartsSentence)
             && (by[last + 1] < 0 || turn.Proposals[by[last + 1]].Text is not null) && !turn[last + 1].Capitalised
             && turn[last + 1].Kind == TokenKind.Word && by[last + 1] < 0;
+        if (!opening.IsEmpty)
+            gap = string.Concat(gap, opening);
         if (capital)
             Add(turn, edits, before, after + 1, gap + char.ToUpperInvariant(raw[after]), reason, confidence, 0);
         else
             Add(turn, edits, before, after, gap, reason, confidence, 0);
+    }
+
+    // Nothing is left in them: "We left (uh)."
+    private static void RemoveBrackets(TurnText turn, int first, int last, string reason, Confidence confidence, List<TextEdit> edits)
+    {
+        var (start, end) = (turn[first].Start - 1, turn[last].End + 1);
+        if (start == 0)
+            end = SkipSpaces(turn.Raw, end);
+        else if (char.IsWhiteSpace(turn.Raw[start - 1]))
+            start--;
+        Add(turn, edits, start, end, "", reason, confidence, 0);
+    }
+
+    private static readonly SearchValues<char> Opening = SearchValues.Create("¿¡\"“„«([");
+
+    // What stands before an opening mark; Other when the mark closes what came before, or opens nothing.
+    private static Gap GapOf(ReadOnlySpan<char> right, ReadOnlySpan<char> opening)
+    {
+        if (opening.ContainsAny(")]»”"))
+            return Gap.Other;
+        var gap = Gap.None;
+        foreach (var c in right)
+        {
+            gap |= c switch
+            {
+                ',' => Gap.Comma,
+                '.' or '!' or '?' or '\n' => Gap.End,
+                '…' => Gap.Ellipsis,
+                '-' or '–' or '—' => Gap.Dash,
+                ';' or ':' => Gap.Pause,
+                _ => char.IsWhiteSpace(c) ? Gap.Space : Gap.Other,
+            };
+        }
+
+        return gap;
+    }
+
+    // The comma before a pause is not always the pause's: German has one before a clause, and quoted words and questions inside a sentence have one before them.
+    private static bool KeepsComma(TurnText turn, int next, ReadOnlySpan<char> opening) =>
+        (opening is ['"' or '“' or '„' or '¿' or '¡', ..])
+        || (turn.Language == Language.German && turn.Lower(next) is "dass" or "weil" or "ob" or "wenn" or "obwohl" or "damit" or "sondern" or "aber" or "denn"
+            or "falls" or "bevor" or "nachdem" or "sobald" or "solange" or "indem" or "sodass" or "was" or "wer" or "wie" or "wo" or "warum" or "wann" or "wohin"
+            or "woher" or "weshalb" or "wieso" or "welche" or "welcher" or "welches");
+
+    // ", ." is what is left of a pause between a comma and the end; French keeps the space before its marks.
+    private static ReadOnlySpan<char> WithoutComma(Language language, ReadOnlySpan<char> right)
+    {
+        if (right[0] != ',')
+            return right;
+        var rest = right.TrimStart(", ");
+        return language == Language.French && rest.Length > 0 && rest[0] is '?' or '!' && right.Length > rest.Length + 1 ? right[(right.Length - rest.Length - 1)..] : rest;
     }
 
     private static string Written(ReadOnlySpan<char> gap) => gap switch { "" => "", " " => " ", ", " => ", ", ". " => ". ", "." => ".", _ => gap.ToString() };

@@ -113,7 +113,7 @@ internal static class Introductions
             if ((word & (Words.Negation | Words.Number)) != 0 || IsAboutSpelling(turn, i) || turn.Lower(i) is "double" or "doppel" or "doble" or "speaking" or "calling")
                 break;
             var small = (word & Words.Function) != 0;
-            var ordinary = (word & (Words.Function | Words.Common)) != 0 && (word & Words.Known) == 0;
+            var ordinary = (word & (Words.Function | Words.Common | Words.Ordinary)) != 0 && (word & Words.Known) == 0;
             if (!ordinary || (turn[i].Capitalised && !small))
                 end = i + 1;
             else if (i == first || !(turn.Lower(i) is "van" or "von" or "de" or "del" or "la" or "der" or "den" or "al"))
@@ -196,7 +196,7 @@ internal static class Introductions
 
         void Compare(string candidate, string? whole)
         {
-            var sounds = Phonemes.Of(candidate.ToLowerInvariant());
+            var sounds = turn.Language.Sounds.Of(candidate.ToLowerInvariant());
             // "a" and "i" before the first letter, or after the last, are words of their own as often.
             for (var trim = 0; trim < 3; trim++)
             {
@@ -207,7 +207,7 @@ internal static class Introductions
                 }
 
                 var letters = trim == 1 ? spelled[1..] : trim == 2 ? spelled[..^1] : spelled;
-                var apart = Phonemes.Distance(sounds, Phonemes.Of(letters), Alike);
+                var apart = Phonemes.Distance(sounds, turn.Language.Sounds.Of(letters), Alike);
                 if (sounds.Length > 0 && apart < distance)
                     (best, distance, name, word) = (letters, apart, whole, candidate);
             }

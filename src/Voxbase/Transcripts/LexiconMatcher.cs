@@ -122,6 +122,12 @@ internal static class LexiconMatcher
     // An ordinary word alone is replaced from so many sounds on.
     private const int LongWord = 6;
 
+    // How near a name of six sounds must be that nothing announces, in a language of whose words few are known.
+    private const float Uncued = .10f;
+
+    // And one of eight, which fewer words come near to by chance.
+    private const float UncuedLong = .14f;
+
     // So near that a small word may go: it was heard into the name.
     private const float Lossless = .03f;
 
@@ -134,6 +140,7 @@ internal static class LexiconMatcher
     /// </summary>
     public static void FindNames(TurnText turn, TermIndex terms, TermIndex names, MatchBuffers buffers, float mentioned)
     {
+        (terms, names) = (terms.In(turn.Language), names.In(turn.Language));
         Array.Clear(buffers.Locked, 0, turn.Count);
         Lock(turn, terms, buffers, buffers.Terms);
         Lock(turn, names, buffers, buffers.Names);
@@ -175,6 +182,7 @@ internal static class LexiconMatcher
         }
 
         var at = 0;
+        var cased = turn.Language != Language.English && IsCased(turn);
         for (var i = 0; i < turn.Count; i++)
         {
             if (buffers.Sounds.Length < at + Phonemes.Longest)
@@ -185,10 +193,10 @@ internal static class LexiconMatcher
             }
 
             buffers.Starts[i] = at;
-            buffers.Panes[i] = PaneOf(turn, i);
+            buffers.Panes[i] = PaneOf(turn, i, cased);
             if (turn[i].Kind != TokenKind.Word || turn[i].Gone)
                 continue;
-            var sounds = turn[i].Form.Sounds;
+            var sounds = turn[i].Form.SoundsIn(turn.Language);
             sounds.CopyTo(buffers.Sounds.AsSpan(at));
             at += sounds.Length;
         }
@@ -196,13 +204,25 @@ internal static class LexiconMatcher
         buffers.Starts[turn.Count] = at;
     }
 
-    private static Pane PaneOf(TurnText turn, int i)
+    // Written by something that knows of capitals: what it gave none it took for no name. Of English words enough are known without that.
+    private static bool IsCased(TurnText turn)
+    {
+        for (var i = 1; i < turn.Count; i++)
+        {
+            if (turn[i].Capitalised && !turn[i].StartsSentence)
+                return true;
+        }
+
+        return false;
+    }
+
+    private static Pane PaneOf(TurnText turn, int i, bool cased)
     {
         ref var token = ref turn[i];
         var pane = token.Gone || token.Kind != TokenKind.Word || (token.IsFixed && !token.Has(Words.Number)) ? Pane.Wall : Pane.None;
         if (IsApart(turn, i))
             pane |= Pane.Apart;
-        if (token.Has(Words.Common | Words.Function))
+        if (token.Has(Words.Common | Words.Ordinary | Words.Function) || (cased && !token.Capitalised && !HasCue(turn, i)))
             pane |= Pane.Ordinary;
         if (token.Has(Words.Function))
             pane |= IsKept(turn, i) ? Pane.Function | Pane.Kept : Pane.Function;
@@ -238,6 +258,8 @@ internal static class LexiconMatcher
             seen.Anchors[i] = with.Length > 0 && !turn[i].Has(Words.Function);
             if (turn[i].Gone)
                 continue;
+            if (index.AcronymOf(turn[i].Form) is { } acronym && IsPlainCase(turn, i, i) && !IsOrdinary(turn, i, i))
+                seen.Matches.Add(new Match(i, i, acronym, OnlyCapitals, Confidence.High));
             foreach (var t in with)
             {
                 var term = index[t];
@@ -251,7 +273,7 @@ internal static class LexiconMatcher
                 var last = i + term.Words.Length - 1;
                 for (var k = i; k <= last; k++)
                     buffers.Locked[k] = Math.Max(buffers.Locked[k], (byte)(term.Words.Length > 1 ? 2 : 1));
-                if (!index.IsPhrases && IsPlainCase(turn, i, last) && !IsOrdinary(turn, i, last) && char.IsUpper(term.Surface[0]))
+                if (!index.IsPhrases && IsPlainCase(turn, i, last) && !IsOrdinary(turn, i, last))
                     seen.Matches.Add(new Match(i, last, term, OnlyCapitals, Confidence.High));
             }
         }
@@ -273,7 +295,7 @@ internal static class LexiconMatcher
     {
         for (var i = first; i <= last; i++)
         {
-            if ((turn[i].Is & (Words.Common | Words.Function)) == 0)
+            if ((turn[i].Is & (Words.Common | Words.Ordinary | Words.Function)) == 0)
                 return false;
         }
 
@@ -326,7 +348,7 @@ internal static class LexiconMatcher
             if (!index.MayHave(keys, joined))
                 continue;
             ReadOnlySpan<byte> sounds = said[..joined];
-            var most = index.HasLetters(letters) ? Furthest : Farthest(index, anchorable, length - ordinary, length, anchorable || (cue ??= HasCue(turn, first)) || turn[first].Capitalised);
+            var most = index.HasLetters(letters) ? Furthest : Farthest(turn, index, anchorable, length - ordinary, length, anchorable || (cue ??= HasCue(turn, first)) || IsNameCapital(turn, first));
             if (losing && length > 1)
                 most = Math.Min(most, Lossless);
             if (most < 0)
@@ -386,7 +408,7 @@ internal static class LexiconMatcher
                 return;
             if (turn[i].Has(Words.Known))
                 known++;
-            if ((turn[i].Is & (Words.Common | Words.Function)) == 0)
+            if ((buffers.Panes[i] & Pane.Ordinary) == 0)
                 unknown++;
             if (turn[i].Has(Words.Function))
                 function++;
@@ -397,7 +419,7 @@ internal static class LexiconMatcher
         if (function == words || IsInflection(turn, from, to, there) || (distance > Lossless && LosesFunctionWord(turn, from, to, there)))
             return;
         // A place or a first name is as it should be when the term is but another spelling of it, or another name.
-        if (known == words && (SameFolded(turn, from, to, there) || (words == 1 && there.Length == 1 && (Language.English.Look(there[0]) & Words.Known) != 0)))
+        if (known == words && (SameFolded(turn, from, to, there) || (words == 1 && there.Length == 1 && ((Language.English.Look(there[0]) | turn.Language.Look(there[0])) & Words.Known) != 0)))
             return;
         var joined = SameLetters(turn, from, to, there);
         if (joined && HasConjunction(turn, from, to))
@@ -434,7 +456,7 @@ internal static class LexiconMatcher
     private static bool IsAnchor(TurnText turn, int i) => !turn[i].Has(Words.Function) && turn.Lower(i).Length >= 3;
 
     // The most that Limit may come to for any term under a window that no term has the letters of.
-    private static float Farthest(TermIndex index, bool anchorable, int unknown, int words, bool cue)
+    private static float Farthest(TurnText turn, TermIndex index, bool anchorable, int unknown, int words, bool cue)
     {
         if (index.IsPhrases)
             return anchorable ? .14f : -1;
@@ -442,6 +464,8 @@ internal static class LexiconMatcher
             return Math.Max(.02f, (unknown > 0 ? Furthest : .12f) - index.Strictness);
         if (unknown == 0)
             return .06f - index.Strictness;
+        if (!cue && turn.Language != Language.English)
+            return Math.Max(.02f, UncuedLong - index.Strictness);
         return Math.Max(.02f, (unknown < words ? (cue ? .14f : .13f) : cue ? .16f : .15f) - index.Strictness);
     }
 
@@ -457,7 +481,10 @@ internal static class LexiconMatcher
         if (unknown == 0)
             return term.Sounds.Length >= 6 && words == 1 && HasCue(turn, first) ? .06f - index.Strictness : -1;
         var sounds = term.Sounds.Length;
-        var cue = HasCue(turn, first) || turn[first].Capitalised;
+        var cue = HasCue(turn, first) || IsNameCapital(turn, first);
+        // Of other languages fewer words are known to be ordinary: what nothing announces has to sound as good as alike.
+        if (!cue && turn.Language != Language.English)
+            return unknown < words ? (sounds >= 6 && function == 0 ? .02f : -1) : sounds >= 8 ? UncuedLong - index.Strictness : sounds >= 6 ? Uncued - index.Strictness : sounds >= 5 ? .04f - index.Strictness : sounds >= 4 ? .02f : -1;
         // Part of it is an ordinary word: more has to agree.
         if (unknown < words)
             return sounds >= 6 && function == 0 ? (cue ? .14f : .13f) - index.Strictness : sounds >= 5 ? .04f - index.Strictness : .02f;
@@ -466,14 +493,18 @@ internal static class LexiconMatcher
         return sounds >= 4 ? (cue ? .12f : .10f) - index.Strictness : -1;
     }
 
+    // German writes every noun with one, and of other languages too few words are known to tell a name that begins a sentence.
+    private static bool IsNameCapital(TurnText turn, int first) =>
+        turn[first].Capitalised && (turn.Language == Language.English || (turn.Language != Language.German && first > 0 && !turn[first].StartsSentence));
+
     // What often stands before a name.
     private static bool HasCue(TurnText turn, int first)
     {
         if (first == 0)
             return false;
-        if ((turn[first].Capitalised && !turn[first].StartsSentence) || turn[first - 1].Has(Words.Known))
+        if ((IsNameCapital(turn, first) && !turn[first].StartsSentence) || turn[first - 1].Has(Words.Known))
             return true;
-        return turn.Lower(first - 1) is "from" or "with" or "mr" or "mrs" or "ms" or "dr" or "thanks" or "hi" or "hello" or "by" or "name" or "morning"
+        return turn[first - 1].Form.Announces(turn.Language)
             || (turn.Is(first - 1, "of") && turn.Is(first - 2, "line"))
             || (turn.Is(first - 1, "is") && (turn.Is(first - 2, "this") || turn.Is(first - 2, "name")))
             || (turn.Is(first - 1, "you") && turn.Is(first - 2, "thank"));
@@ -489,7 +520,8 @@ internal static class LexiconMatcher
         var common = one.CommonPrefixLength(other);
         if (common < 3 || Math.Max(one.Length, other.Length) - common > 3)
             return false;
-        return IsEnding(one[common..]) && IsEnding(other[common..]);
+        return (IsEnding(one[common..]) && IsEnding(other[common..]))
+            || (turn.Language == Language.Spanish && one[common..] is "o" or "a" or "os" or "as" or "e" && other[common..] is "o" or "a" or "os" or "as" or "e");
     }
 
     private static bool IsEnding(ReadOnlySpan<char> rest) =>

@@ -4,17 +4,16 @@ using System.Runtime.InteropServices;
 namespace Voxbase.Cleaning;
 
 /// <summary>
-/// How words sound, by letter-to-sound rules, and how far two sounds are from each other. The sounds are those of English, which is what the
-/// recognisers' spellings of strange names are made of too.
+/// The sounds that words of all languages are made of, and how far they are from each other. What letters sound like is <see cref="LetterSounds"/>.
 /// </summary>
 internal static class Phonemes
 {
     /// <summary>The most sounds that a word or phrase is taken to have.</summary>
     public const int Longest = 40;
 
-    // Vowels first: their order and places are those of Vowels.
-    private const string Names = "AA AE AH AO AW AY EH ER EY IH IY OW OY UH UW P B T D K G F V TH DH S Z SH ZH CH JH M N NG L R W Y HH";
-    private const int VowelCount = 15;
+    // Vowels first: their order and places are those of Vowels. UE and OE are German ü and ö, KH is what ends "Bach" and begins "jota".
+    private const string Names = "AA AE AH AO AW AY EH ER EY IH IY OW OY UH UW UE OE P B T D K G F V TH DH S Z SH ZH CH JH M N NG L R W Y HH KH";
+    private const int VowelCount = 17;
 
     private static readonly string[] All = Names.Split(' ');
 
@@ -22,7 +21,8 @@ internal static class Phonemes
     private static readonly (float Height, float Place, float Glide)[] Vowels =
     [
         (1f, .8f, 0), (.85f, .2f, 0), (.6f, .5f, 0), (.75f, 1f, 0), (.95f, .6f, .5f), (.95f, .5f, .5f), (.55f, .1f, 0), (.5f, .5f, .3f),
-        (.4f, .1f, .3f), (.25f, .2f, 0), (0f, 0f, 0), (.45f, .9f, .3f), (.6f, .9f, .6f), (.25f, .8f, 0), (0f, .9f, 0),
+        (.4f, .1f, .3f), (.25f, .2f, 0), (0f, 0f, 0), (.45f, .9f, .3f), (.6f, .9f, .6f), (.25f, .8f, 0), (0f, .9f, 0), (0f, .4f, 0),
+        (.45f, .45f, 0),
     ];
 
     // Place (0 lips to 1 throat), manner (0 stop, 1 affricate, 2 fricative, 3 nasal, 4 liquid, 5 glide) and voice.
@@ -30,92 +30,18 @@ internal static class Phonemes
     [
         (0f, 0, 0), (0f, 0, 1), (.4f, 0, 0), (.4f, 0, 1), (.9f, 0, 0), (.9f, 0, 1), (.1f, 2, 0), (.1f, 2, 1), (.3f, 2, 0), (.3f, 2, 1),
         (.4f, 2, 0), (.4f, 2, 1), (.6f, 2, 0), (.6f, 2, 1), (.6f, 1, 0), (.6f, 1, 1), (0f, 3, 1), (.4f, 3, 1), (.9f, 3, 1), (.4f, 4, 1),
-        (.6f, 4, 1), (.05f, 5, 1), (.7f, 5, 1), (1f, 5, 0),
+        (.6f, 4, 1), (.05f, 5, 1), (.7f, 5, 1), (1f, 5, 0), (.85f, 2, 0),
     ];
 
     private static readonly float[] Costs = MakeCosts();
     private static readonly float[] Indels = MakeIndels();
     private static readonly byte[] Coarse = MakeCoarse();
-    private static readonly Rule[][] RulesByLetter = MakeRules();
 
-    /// <summary>The sounds of a lower-cased word.</summary>
-    public static byte[] Of(ReadOnlySpan<char> word)
-    {
-        Span<byte> sounds = stackalloc byte[Longest];
-        return sounds[..Write(word, sounds)].ToArray();
-    }
+    /// <summary>A sound by its name; none: -1.</summary>
+    public static int Find(string name) => Array.IndexOf(All, name);
 
-    /// <summary>Writes the sounds of a lower-cased word; gives how many.</summary>
-    public static int Write(ReadOnlySpan<char> word, Span<byte> sounds)
-    {
-        Span<char> plain = stackalloc char[Math.Min(word.Length, Longest)];
-        var length = 0;
-        foreach (var letter in word)
-        {
-            if (length == plain.Length)
-                break;
-            var folded = Fold(letter);
-            if (folded is >= 'a' and <= 'z')
-                plain[length++] = folded;
-        }
-
-        var letters = plain[..length];
-        var count = 0;
-        var at = 0;
-        while (at < length && count < sounds.Length)
-        {
-            var rule = RuleAt(letters, at);
-            foreach (var sound in rule.Sounds)
-            {
-                // Doubled letters are one sound.
-                if (count < sounds.Length && (count == 0 || sounds[count - 1] != sound || IsVowel(sound)))
-                    sounds[count++] = sound;
-            }
-
-            at += rule.Letters.Length;
-        }
-
-        return count;
-    }
-
-    /// <summary>Writes the sounds of a term's word, in which capitals show parts that are said by themselves: OAuth, LiveSmart, G-CAS.</summary>
-    public static int WriteSurface(ReadOnlySpan<char> surface, Span<byte> sounds)
-    {
-        var (count, start) = (0, 0);
-        Span<char> lower = stackalloc char[Math.Min(surface.Length, 80)];
-        for (var i = 1; i <= surface.Length; i++)
-        {
-            var ends = i == surface.Length || (char.IsUpper(surface[i]) && (char.IsLower(surface[i - 1]) || (i + 1 < surface.Length && char.IsLower(surface[i + 1]))));
-            if (!ends)
-                continue;
-            var part = surface[start..i];
-            part.ToLowerInvariant(lower);
-            var name = part.Length == 1 && surface.Length > 1 ? LetterNames.IndexOf(part[0]) : -1;
-            count += name < 0 ? Write(lower[..part.Length], sounds[count..]) : Spell(lower[0], sounds[count..]);
-            start = i;
-        }
-
-        return count;
-    }
-
-    // Capitals whose names are a vowel, alone or after their consonant.
-    private const string LetterNames = "ABCDEGIOPTUV";
-
-    private static int Spell(char letter, Span<byte> sounds) => Write(letter switch
-    {
-        'a' => "ay",
-        'b' => "bee",
-        'c' => "see",
-        'd' => "dee",
-        'e' => "ee",
-        'g' => "jee",
-        'i' => "igh",
-        'o' => "oh",
-        'p' => "pee",
-        't' => "tee",
-        'u' => "yoo",
-        _ => "vee",
-    }, sounds);
+    /// <summary>The names of sounds, for people to read.</summary>
+    public static string Show(ReadOnlySpan<byte> sounds) => string.Join(' ', sounds.ToArray().Select(sound => All[sound]));
 
     public static bool IsVowel(byte sound) => sound < VowelCount;
 
@@ -241,7 +167,8 @@ internal static class Phonemes
         return true;
     }
 
-    private static char Fold(char letter) => letter switch
+    /// <summary>A letter without its accent; NUL for what is none of a to z.</summary>
+    public static char Fold(char letter) => letter switch
     {
         >= 'a' and <= 'z' => letter,
         'à' or 'á' or 'â' or 'ã' or 'ä' or 'å' or 'ā' or 'ą' => 'a',
@@ -257,18 +184,6 @@ internal static class Phonemes
         'ý' => 'y',
         _ => '\0',
     };
-
-    private static ref readonly Rule RuleAt(ReadOnlySpan<char> letters, int at)
-    {
-        var rules = RulesByLetter[letters[at] - 'a'];
-        for (var r = 0; r < rules.Length; r++)
-        {
-            if (rules[r].Fits(letters, at))
-                return ref rules[r];
-        }
-
-        throw new InvalidOperationException("Every letter has a rule without a condition.");
-    }
 
     private static float[] MakeCosts()
     {
@@ -291,6 +206,10 @@ internal static class Phonemes
         Near("JH", "G", .5f);
         Near("JH", "Y", .6f);
         Near("S", "CH", .5f);
+        Near("KH", "HH", .35f);
+        Near("KH", "K", .45f);
+        Near("KH", "R", .55f);
+        Near("KH", "G", .5f);
         return costs;
 
         void Near(string one, string other, float cost)
@@ -318,7 +237,7 @@ internal static class Phonemes
     }
 
     private static float[] MakeIndels() =>
-        [.. All.Select((name, i) => name is "AH" or "IH" or "ER" or "HH" ? .55f : i < VowelCount ? .7f : name is "T" or "D" or "W" or "Y" or "R" ? .75f : .9f)];
+        [.. All.Select((name, i) => name is "AH" or "IH" or "ER" or "HH" ? .55f : i < VowelCount || name is "KH" ? .7f : name is "T" or "D" or "W" or "Y" or "R" ? .75f : .9f)];
 
     private static byte[] MakeCoarse() =>
         [.. All.Select((name, i) => (byte)(i < VowelCount ? 0 : name switch
@@ -332,53 +251,6 @@ internal static class Phonemes
             "R" => 7,
             _ => 0,
         }))];
-
-    // Letters, what must come before and after (# the edge of the word, V a vowel letter, C a consonant, E one of e i y, . anything), and the sounds.
-    private static Rule[][] MakeRules()
-    {
-        var rules = new List<Rule>();
-        foreach (var line in LetterRules.Text.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
-        {
-            var parts = line.Split(' ', StringSplitOptions.RemoveEmptyEntries);
-            rules.Add(new Rule(parts[1], parts[0], parts[2], [.. parts[3..].Where(name => name != "-").Select(name => (byte)Array.IndexOf(All, name))]));
-        }
-
-        return [.. Enumerable.Range('a', 26).Select(letter => rules
-            .Where(rule => rule.Letters[0] == letter)
-            .OrderByDescending(rule => rule.Letters.Length)
-            .ThenByDescending(rule => rule.Conditions)
-            .ToArray())];
-    }
-
-    private readonly record struct Rule(string Letters, string Before, string After, byte[] Sounds)
-    {
-        public int Conditions => (Before == "." ? 0 : 1) + (After == "." ? 0 : After.Length);
-
-        public bool Fits(ReadOnlySpan<char> word, int at)
-        {
-            if (!word[at..].StartsWith(Letters))
-                return false;
-            if (Before != "." && !Is(Before[0], at == 0 ? '#' : word[at - 1]))
-                return false;
-            var end = at + Letters.Length;
-            for (var i = 0; i < After.Length && After != "."; i++)
-            {
-                if (!Is(After[i], end + i >= word.Length ? '#' : word[end + i]))
-                    return false;
-            }
-
-            return true;
-        }
-
-        private static bool Is(char condition, char letter) => condition switch
-        {
-            '#' => letter == '#',
-            'V' => letter is 'a' or 'e' or 'i' or 'o' or 'u' or 'y',
-            'C' => letter is not ('a' or 'e' or 'i' or 'o' or 'u' or 'y' or '#'),
-            'E' => letter is 'e' or 'i' or 'y',
-            _ => letter == condition,
-        };
-    }
 }
 
 /// <summary>Keys of what is said: its first two consonants, and its last two, by kind. What sounds alike shares one of them.</summary>
@@ -411,189 +283,4 @@ internal struct SoundKeys
             Last = ((Last * 8) + kind) & (Phonemes.KeyCount - 1);
         }
     }
-}
-
-/// <summary>Letter-to-sound rules, longest letters first within a letter, then those with more conditions.</summary>
-internal static class LetterRules
-{
-    // before letters after sounds
-    public const string Text = """
-        . a . AE
-        . a Ce# EY
-        . a CV EY
-        . a # AH
-        # a # AH
-        . ai . EY
-        . air . EH R
-        . al k AO
-        . all . AO L
-        . ar . AA R
-        . are # EH R
-        . au . AO
-        . augh . AO
-        . aw . AO
-        . ay . EY
-        . ae . EY
-        . age # IH JH
-        . ate # EY T
-        . able # AH B AH L
-        . b . B
-        . bb . B
-        . c . K
-        . c E S
-        . cc . K
-        . cc E K S
-        . ch . CH
-        . chr . K R
-        . ck . K
-        . cz . CH
-        . cia . SH AH
-        . ce # S
-        . d . D
-        . dd . D
-        . dg E JH
-        . e . EH
-        . e # -
-        C e # -
-        # e # IY
-        . e Ce# IY
-        . ea . IY
-        . ear . IH R
-        . ee . IY
-        . eer . IH R
-        . ei . EY
-        . eigh . EY
-        . er . ER
-        . ed # D
-        t ed # IH D
-        d ed # IH D
-        . es # Z
-        . ew . UW
-        . ey # IY
-        . ey . EY
-        . eu . UW
-        . el # AH L
-        . en # AH N
-        . et # IH T
-        . em # AH M
-        . f . F
-        . ff . F
-        . g . G
-        . g E JH
-        . gg . G
-        # gh . G
-        . gh . -
-        . gn # N
-        # gn . N
-        . gu E G
-        . h . HH
-        . h # -
-        V h C -
-        . i . IH
-        . i # IY
-        . i Ce# AY
-        . i V IY
-        # i # AY
-        . ia # IY AH
-        . ie # IY
-        . ie . IY
-        . igh . AY
-        . ign . AY N
-        . ind # AY N D
-        . ing # IH NG
-        . ir . ER
-        . io . IY OW
-        . j . JH
-        . k . K
-        . kk . K
-        # kn . N
-        . l . L
-        . ll . L
-        . le # AH L
-        . m . M
-        . mm . M
-        . mb # M
-        # mc . M AH K
-        . n . N
-        . nn . N
-        . ng . NG G
-        . ng # NG
-        . ng E N JH
-        . nk . NG K
-        . o . AA
-        . o # OW
-        . o Ce# OW
-        . o V OW
-        . oa . OW
-        . oe . OW
-        . oh . OW
-        . oi . OY
-        . oo . UW
-        . ook . UH K
-        . or . AO R
-        . ou . AW
-        . ough . AO
-        . our . AO R
-        . ous # AH S
-        . ow . OW
-        . ow V OW W
-        . own . AW N
-        . oy . OY
-        . old . OW L D
-        . on # AH N
-        # on # AA N
-        . p . P
-        . pp . P
-        . ph . F
-        # ps . S
-        # pf . F
-        . q . K
-        . qu . K W
-        . que # K
-        . r . R
-        . rr . R
-        # rh . R
-        . s . S
-        V s V Z
-        . ss . S
-        # s . S
-        . sh . SH
-        . sch . SH
-        . sc E S
-        . sz . SH
-        . sion . ZH AH N
-        . ssion . SH AH N
-        . se # Z
-        . t . T
-        . tt . T
-        . tch . CH
-        . th . TH
-        . tion . SH AH N
-        . tial . SH AH L
-        . tz . T S
-        . ture . CH ER
-        . u . AH
-        . u # UW
-        . u Ce# UW
-        . u CV UW
-        # u CV Y UW
-        . ue # UW
-        . ui . UW
-        . ur . ER
-        . v . V
-        . w . W
-        V w . -
-        V w V W
-        . wh . W
-        # wr . R
-        . x . K S
-        # x . Z
-        . y . IH
-        . y # IY
-        . y CV AY
-        # y V Y
-        . y V Y
-        . z . Z
-        . zz . T S
-        """;
 }

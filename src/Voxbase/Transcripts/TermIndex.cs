@@ -2,7 +2,10 @@ using System.Numerics;
 
 namespace Voxbase.Cleaning;
 
-/// <summary>Trusted names and terms, ready to be found under the misspellings of a recogniser. Immutable and shared freely.</summary>
+/// <summary>
+/// Trusted names and terms, ready to be found under the misspellings of a recogniser, by the sounds of English; for turns of another language there
+/// is a second one, made when first asked for, in which each term sounds by that language's rules and by the English ones. Immutable and shared freely.
+/// </summary>
 public sealed class TermIndex
 {
     /// <summary>No terms.</summary>
@@ -21,6 +24,9 @@ public sealed class TermIndex
     internal static int Longest(int sounds) => (int)Math.Ceiling(sounds * (1 + Widest));
 
     private readonly Term[] terms;
+    private readonly string[] surfaces;
+    private readonly TermsRead? read;
+    private readonly TermIndex?[] others = new TermIndex?[Language.All.Count];
     // By the key of the first and of the last consonants; put in order when first asked for.
     private readonly List<int>?[] firsts = new List<int>?[Phonemes.KeyCount];
     private readonly List<int>?[] lasts = new List<int>?[Phonemes.KeyCount];
@@ -28,8 +34,11 @@ public sealed class TermIndex
     private readonly SoundList?[] byLast = new SoundList?[Phonemes.KeyCount];
     private readonly WordMap words;
     private readonly HashSet<uint> letters = [];
+    private readonly Dictionary<string, Term> acronyms = new(StringComparer.Ordinal);
     // Sounds of the shortest term and of the longest.
     private readonly int fewest, most;
+    // How many terms are found by their sounds.
+    private readonly int heard;
 
     /// <summary>
     /// Key terms: names of people, companies, products, words of a trade. A term of several words is found by its parts too where they are names.
@@ -42,9 +51,15 @@ public sealed class TermIndex
 
     /// <param name="surfaces">The terms.</param>
     /// <param name="isPhrases">Whether they are fixed phrases, not names.</param>
-    /// <param name="read">What was read before, which is not read again.</param>
-    internal TermIndex(IEnumerable<string> surfaces, bool isPhrases, Dictionary<string, Term?>? read = null)
+    /// <param name="read">What was read before, which is not read again. With it, the index is for one thread.</param>
+    internal TermIndex(IEnumerable<string> surfaces, bool isPhrases, TermsRead? read = null)
+        : this([.. surfaces], isPhrases, read, Language.English)
     {
+    }
+
+    private TermIndex(string[] surfaces, bool isPhrases, TermsRead? read, Language language)
+    {
+        (this.surfaces, this.read) = (surfaces, read);
         var found = new List<Term>();
         var seen = new HashSet<string>(StringComparer.Ordinal);
         var parts = new List<Term>();
@@ -52,12 +67,18 @@ public sealed class TermIndex
         {
             if (Read(surface) is not { } term || !seen.Add(term.Surface))
                 continue;
+            if (term.IsAcronym)
+            {
+                acronyms.TryAdd(term.Words[0], term);
+                continue;
+            }
+
             found.Add(term);
             if (!isPhrases && term.Words.Length > 1)
             {
                 foreach (var part in term.Parts())
                 {
-                    if (Read(part) is { } single && seen.Add(single.Surface))
+                    if (Read(part) is { IsAcronym: false } single && seen.Add(single.Surface))
                         parts.Add(single);
                 }
             }
@@ -70,6 +91,9 @@ public sealed class TermIndex
             found.AddRange(parts.Where(part => !sounds.Contains(Convert.ToHexString(part.Sounds))));
         }
 
+        heard = found.Count;
+        if (language != Language.English)
+            found.AddRange(found.Select(term => term.Otherwise).OfType<Term>().ToArray());
         terms = [.. found.OrderBy(term => term.Sounds.Length).ThenBy(term => term.Surface, StringComparer.Ordinal)];
         IsPhrases = isPhrases;
         var anchors = new Dictionary<string, List<int>>(StringComparer.Ordinal);
@@ -78,6 +102,9 @@ public sealed class TermIndex
             var keys = SoundKeys.Of(terms[t].Sounds);
             (firsts[keys.First] ??= []).Add(t);
             (lasts[keys.Last] ??= []).Add(t);
+            // What is looked up by letters is there once.
+            if (terms[t].IsOtherwise)
+                continue;
             letters.Add(terms[t].Words.Aggregate(Vocabulary.HashSeed, (hash, word) => HashLetters(hash, word)));
             foreach (var word in terms[t].Words)
             {
@@ -91,20 +118,30 @@ public sealed class TermIndex
         words = new WordMap(anchors);
         (fewest, most) = terms.Length == 0 ? (0, 0) : (terms[0].Sounds.Length, terms[^1].Sounds.Length);
         // The more terms there are, the likelier one sounds like anything.
-        Strictness = terms.Length > 1000 ? .06f : terms.Length > 400 ? .03f : 0;
+        Strictness = heard > 1000 ? .06f : heard > 400 ? .03f : 0;
 
         Term? Read(string surface)
         {
             if (read is null)
-                return Term.Read(surface, isPhrases);
-            if (!read.TryGetValue(surface, out var term))
-                read[surface] = term = Term.Read(surface, isPhrases);
+                return Term.Read(surface, isPhrases, language);
+            if (!read.TryGetValue((surface, language.Index), out var term))
+                read[(surface, language.Index)] = term = Term.Read(surface, isPhrases, language);
             return term;
         }
     }
 
     /// <summary>How many terms there are, with the parts of names.</summary>
-    public int Count => terms.Length;
+    public int Count => heard + acronyms.Count;
+
+    /// <summary>These terms for turns of a language.</summary>
+    internal TermIndex In(Language language)
+    {
+        if (language == Language.English || Count == 0)
+            return this;
+        ref var other = ref others[language.Index];
+        // Two threads may make it at once: both are the same, and one stays.
+        return Volatile.Read(ref other) ?? Interlocked.CompareExchange(ref other, new TermIndex(surfaces, IsPhrases, read, language), null) ?? other;
+    }
 
     internal bool IsPhrases { get; }
 
@@ -119,6 +156,9 @@ public sealed class TermIndex
 
     /// <summary>The terms that have this word.</summary>
     internal ReadOnlySpan<int> WithWord(WordForm word) => words.Find(word);
+
+    /// <summary>The term of capitals alone that is this word; it is put in capitals, and never found by its sound.</summary>
+    internal Term? AcronymOf(WordForm word) => acronyms.Count == 0 ? null : acronyms.GetValueOrDefault(word.Text);
 
     /// <summary>Whether some term may have these letters, however they are parted into words.</summary>
     internal bool HasLetters(uint hash) => letters.Contains(hash);
@@ -161,7 +201,10 @@ public sealed class TermIndex
             var measured = Phonemes.Distance(sounds, terms[found[f]].Sounds, most);
             if (measured > most)
                 continue;
-            if (measured < distance)
+            // The same term said otherwise is no rival.
+            if (best >= 0 && terms[best].Surface == terms[found[f]].Surface)
+                (best, distance) = measured < distance ? (found[f], measured) : (best, distance);
+            else if (measured < distance)
                 (second, secondDistance, best, distance) = (best, distance, found[f], measured);
             else if (measured < secondDistance)
                 (second, secondDistance) = (found[f], measured);
@@ -204,6 +247,9 @@ internal sealed class WordMap
 
     private int Place(uint hash) => (int)((hash * 0x9E3779B1u) >> 8) & (slots.Length - 1);
 }
+
+/// <summary>Terms by how they are written and the place of the language that they were read in; null for what is no term.</summary>
+internal sealed class TermsRead : Dictionary<(string Surface, int Language), Term?>;
 
 /// <summary>What <see cref="TermIndex.Near"/> needs to work.</summary>
 internal sealed class NearBuffers
@@ -328,9 +374,9 @@ internal sealed class Term
     [ThreadStatic]
     private static TurnText? reading;
 
-    private Term(string surface, string[] words, byte[] sounds)
+    private Term(string surface, string[] words, byte[] sounds, LetterSounds letters)
     {
-        WordSounds = [.. words.Select(word => Phonemes.Of(word))];
+        WordSounds = [.. words.Select(word => letters.Of(word))];
         Surface = surface;
         Words = words;
         Sounds = sounds;
@@ -350,7 +396,16 @@ internal sealed class Term
 
     public uint Signature { get; }
 
-    public static Term? Read(string surface, bool isPhrase)
+    /// <summary>The same term as English has it, where that sounds otherwise; null in English.</summary>
+    public Term? Otherwise { get; private init; }
+
+    /// <summary>Whether it is one word of capitals alone: how it sounds is not known.</summary>
+    public bool IsAcronym { get; private init; }
+
+    /// <summary>Whether it is such a one.</summary>
+    public bool IsOtherwise { get; private init; }
+
+    public static Term? Read(string surface, bool isPhrase, Language language)
     {
         surface = surface.Trim();
         if (surface.Length is < 2 or > 80)
@@ -365,14 +420,37 @@ internal sealed class Term
         if (text.Count is 0 or > TermIndex.MostWords)
             return null;
         var words = new string[text.Count];
-        Span<byte> sounds = stackalloc byte[Phonemes.Longest];
-        var (count, upper, names) = (0, 0, 0);
+        var (upper, names) = (0, 0);
         for (var i = 0; i < text.Count; i++)
         {
             if (text[i].Kind != TokenKind.Word || (i > 0 && (text[i].Before & ~(Gap.Space | Gap.Dash | Gap.Broken)) != 0))
                 return null;
             words[i] = text.Lower(i).ToString();
-            var written = Phonemes.WriteSurface(text.Surface(i), sounds[count..]);
+            foreach (var c in text.Surface(i))
+                upper += char.IsUpper(c) ? 1 : 0;
+            names += ((text[i].Is | text[i].Form.In(language)) & (Cleaning.Words.Common | Cleaning.Words.Ordinary | Cleaning.Words.Function)) == 0 ? 1 : 0;
+        }
+
+        var sounds = Sound(text, language.Sounds);
+        if (!isPhrase && words.Length == 1 && names > 0 && surface.Length is >= 3 and <= 6 && upper == surface.Length)
+            return new Term(surface, words, sounds, language.Sounds) { IsAcronym = true };
+        // Without a capital, or one ordinary word, it is no name; letters spelled out sound otherwise.
+        if (!isPhrase && (upper == 0 || sounds.Length < 3 || (words.Length == 1 && (names == 0 || surface.Length < 3 || upper == surface.Length)) || surface.EndsWith('-')))
+            return null;
+        var otherwise = language == Language.English ? [] : Sound(text, Language.English.Sounds);
+        return new Term(surface, words, sounds, language.Sounds)
+        {
+            Otherwise = otherwise.Length < 3 || otherwise.AsSpan().SequenceEqual(sounds) ? null : new Term(surface, words, otherwise, Language.English.Sounds) { IsOtherwise = true },
+        };
+    }
+
+    private static byte[] Sound(TurnText text, LetterSounds letters)
+    {
+        Span<byte> sounds = stackalloc byte[Phonemes.Longest];
+        var count = 0;
+        for (var i = 0; i < text.Count; i++)
+        {
+            var written = letters.WriteSurface(text.Surface(i), sounds[count..]);
             // What ends one word and begins the next is heard once.
             if (count > 0 && written > 1 && sounds[count] == sounds[count - 1] && !Phonemes.IsVowel(sounds[count]))
             {
@@ -381,17 +459,9 @@ internal sealed class Term
             }
 
             count += written;
-            foreach (var c in text.Surface(i))
-                upper += char.IsUpper(c) ? 1 : 0;
-            names += (text[i].Is & (Cleaning.Words.Common | Cleaning.Words.Function)) == 0 ? 1 : 0;
         }
 
-        if (isPhrase)
-            return new Term(surface, words, sounds[..count].ToArray());
-        // Without a capital, or one ordinary word, it is no name; letters spelled out sound otherwise.
-        if (upper == 0 || count < 3 || (words.Length == 1 && (names == 0 || surface.Length < 3 || upper == surface.Length)) || surface.EndsWith('-'))
-            return null;
-        return new Term(surface, words, sounds[..count].ToArray());
+        return sounds[..count].ToArray();
     }
 
     /// <summary>The names in it: each word that is no ordinary one, and runs of words without what stands before a name.</summary>

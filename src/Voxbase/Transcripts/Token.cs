@@ -30,6 +30,9 @@ internal enum Words : uint
     /// <summary>A name that everybody can spell: a country, a city, a first name. No other is put in its place but one that sounds the same.</summary>
     Known = 1 << 14,
 
+    /// <summary>An ordinary word too, of which the rules know nothing else: a form of a common one, one with an ending that names do not have.</summary>
+    Ordinary = 1 << 15,
+
     /// <summary>A prefix written with a hyphen that may stand apart: non- GAAP.</summary>
     Prefix = 1 << 13,
 }

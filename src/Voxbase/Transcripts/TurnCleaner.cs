@@ -212,6 +212,7 @@ public sealed class TurnCleaner
         if (turn.LiveCount == 0)
             return;
         state?.Correct(turn, buffers.Matching);
+        Casing.Pronoun(turn);
         Emission.Write(turn, level, edits, reported);
     }
 

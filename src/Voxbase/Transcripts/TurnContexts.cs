@@ -8,7 +8,7 @@ namespace Voxbase.Cleaning;
 internal sealed class TurnContexts(int kept, LlmCleaner? llm = null)
 {
     /// <summary>The deterministic cleaner, as results name it. Changes when its rules do.</summary>
-    public const string Model = "voxbase-1";
+    public const string Model = "voxbase-2";
 
     private const int MostTermLists = 500;
 

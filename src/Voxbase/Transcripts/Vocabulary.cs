@@ -4,9 +4,10 @@ namespace Voxbase.Cleaning;
 internal sealed class WordForm
 {
     private readonly Words english, german, french, spanish;
-    private readonly byte agrees;
+    private readonly byte agrees, announces;
     private readonly uint roles;
     private byte[]? sounds;
+    private byte[]?[]? otherSounds;
 
     public WordForm(string text, uint hash)
     {
@@ -26,6 +27,7 @@ internal sealed class WordForm
             roles |= (uint)language.RolesOf(text) << (8 * language.Index);
             Introduces |= Array.Exists(language.Introductions, phrase => phrase[0] == text);
             agrees |= language.Agreements.Contains(text) ? bit : (byte)0;
+            announces |= language.NameCues.Contains(text) ? bit : (byte)0;
         }
     }
 
@@ -46,14 +48,18 @@ internal sealed class WordForm
     /// <summary>Whether, between two copies of the same words, it only says that these are the words: yeah, ja, oui.</summary>
     public bool Agrees(Language language) => ((agrees >> language.Index) & 1) != 0;
 
+    /// <summary>Whether a name often stands after it: from, Frau, monsieur.</summary>
+    public bool Announces(Language language) => ((announces >> language.Index) & 1) != 0;
+
     /// <summary>Whether a phrase in which people say their names begins with it, in any language.</summary>
     public bool Introduces { get; }
 
     /// <summary>The letter that it stands for when letters are spelled; none: NUL.</summary>
     public char Letter { get; }
 
-    /// <summary>How it sounds.</summary>
-    public ReadOnlySpan<byte> Sounds => sounds ??= Phonemes.Of(Text);
+    /// <summary>How it sounds in a language.</summary>
+    public ReadOnlySpan<byte> SoundsIn(Language language) =>
+        language.Index == 0 ? sounds ??= language.Sounds.Of(Text) : (otherSounds ??= new byte[]?[Language.All.Count])[language.Index] ??= language.Sounds.Of(Text);
 
     public Roles RolesIn(Language language) => (Roles)(byte)(roles >> (8 * language.Index));
 

@@ -25,6 +25,17 @@ public sealed class DisfluencyTests
     [InlineData("en", "the, um, the second floor", "the second floor")]
     [InlineData("de", "Ich habe habe ein Problem", "Ich habe ein Problem")]
     [InlineData("fr", "Je veux veux partir demain", "Je veux partir demain")]
+    [InlineData("fr", "Annuler annule ma course", "Annule ma course")]
+    [InlineData("fr", "Jouons à au Sudoku", "Jouons au Sudoku")]
+    [InlineData("fr", "Continuer à mhm m'entraîner", "Continuer à m'entraîner")]
+    [InlineData("de", "Öffne neue Apps öffnen.", "Neue Apps öffnen.")]
+    [InlineData("de", "Starte bitte Doom starten", "Bitte Doom starten")]
+    [InlineData("de", "Ein kurzes Video auf aufnehmen.", "Ein kurzes Video aufnehmen.")]
+    [InlineData("de", "Ich will möchte abgeholt werden", "Ich möchte abgeholt werden")]
+    [InlineData("de", "Stopp stoppe den Lauf", "Stoppe den Lauf")]
+    [InlineData("de", "Halt das das Training an", "Halt das Training an")]
+    [InlineData("en", "growth in the, uh, in core loans", "growth in core loans")]
+    [InlineData("en", "nothing to say as a, as an answer", "nothing to say as an answer")]
     public void Of_words_said_twice_the_first_go(string language, string raw, string cleaned) => Cleaned.Text(raw, language).ShouldBe(cleaned);
 
     [Theory]

@@ -9,6 +9,10 @@ namespace Voxbase.Tests.Transcripts;
 public sealed class FluentSpeechTests
 {
     private const string English = """
+        Put it in the, in my view, best place.
+        He works in the in house team.
+        As a child as an adult he was kind.
+        On the one hand, on the other hand, we hesitate.
         That that is true does not mean that that is enough.
         The paper that that author wrote won a prize.
         She had had the same thought years before.
@@ -172,6 +176,24 @@ public sealed class FluentSpeechTests
         """;
 
     private const string German = """
+        Wenn der Name nicht angegeben wird, wird der alte genommen.
+        wenn kein Name angegeben wird wird der alte genommen
+        Wer gegangen ist, ist nicht mehr da.
+        Benennen Sie die Datei um, um Platz zu schaffen.
+        Der Ordner, in das die Datei kommt, ist leer.
+        Das Feld, in das das Ergebnis kommt, ist rot.
+        Die Stelle, an der der Weg endet, liegt hoch.
+        Der Grund, durch den die Tür klemmt, ist der Regen.
+        Sie führt eine Regel ein, die keiner mag.
+        Projekte, die die Stadt bezahlt, dauern lange.
+        projekte die die stadt bezahlt dauern lange
+        Wir arbeiten an anderen Tagen.
+        Er sprach mit mitgebrachten Karten.
+        Spiele mit Freunden spielen macht Spaß.
+        Spiele spielen macht Spaß.
+        Die Frage, ob ich will, möchte ich nicht hören.
+        Was er kann, könnte jeder.
+        Das Interesse an Anzeigen.
         Das, das sie meint, steht im Regal.
         Die, die zuletzt kamen, saßen hinten.
         Der, der das schrieb, wohnt hier nicht mehr.
@@ -279,6 +301,11 @@ public sealed class FluentSpeechTests
         """;
 
     private const string French = """
+        Il va à Paris et au Havre.
+        Ouvrir et fermer la porte fait du bruit.
+        Parler, parlez, parlons : trois formes.
+        Commencer, commence par le début.
+        De la part de nous deux.
         Nous nous sommes vus hier soir.
         Vous vous trompez de porte.
         Nous nous nous en moquons bien, dit-il.

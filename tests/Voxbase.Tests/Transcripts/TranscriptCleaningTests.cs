@@ -315,7 +315,7 @@ public sealed class TranscriptCleaningTests(TestCluster cluster)
 
         var record = await db.Conversations.GetAsync(owner, id, Cancel);
         (await TextsAsync(db, id)).ShouldBe([.. Enumerable.Repeat("the vector is here", 9), "yes I will"]);
-        record.Turns.Take(9).ShouldAllBe(turn => turn.CleanerModel == "voxbase-1+gemini-2.5-flash-lite" && turn.CleanerRequestId!.StartsWith("chatcmpl-"));
+        record.Turns.Take(9).ShouldAllBe(turn => turn.CleanerModel == "voxbase-2+gemini-2.5-flash-lite" && turn.CleanerRequestId!.StartsWith("chatcmpl-"));
         (record.Turns[9].CleanerModel, record.Turns[9].CleanerRequestId).ShouldBe((TurnContexts.Model, null));
         endpoint.Requests.Count.ShouldBe(9);
         record.Charges.Count.ShouldBe(27);

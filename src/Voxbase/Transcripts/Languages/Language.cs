@@ -27,6 +27,8 @@ internal sealed class Language
 
     public static Language English { get; } = new(0, "en", EnglishWords.Lists, stripsEndings: true)
     {
+        Sounds = new LetterSounds(EnglishSounds.Rules, EnglishSounds.Letters),
+        NameCues = Phrases.Words("from with mr mrs ms dr thanks hi hello by name morning"),
         Introductions = Phrases.Sorted("my name is\nmy name's\nmy first name is\nmy last name is\nmy surname is\nthe name is\nthe name's\ni am called\ni'm called\ncall me"),
         Agreements = Phrases.Words("yeah yes yea yep yup oh okay ok"),
         EditPhrases = EnglishWords.EditPhrases,
@@ -37,6 +39,10 @@ internal sealed class Language
 
     public static Language German { get; } = new(1, "de", GermanWords.Lists, stripsEndings: false)
     {
+        Sounds = new LetterSounds(GermanSounds.Rules, GermanSounds.Letters),
+        NameCues = Phrases.Words("herr herrn frau firma dr heißt heiße heisse familie hallo"),
+        Inflections = Phrases.Words("e en er es em n s t st te ten"),
+        LearnedEndings = Phrases.Words("ung ungen heit heiten keit keiten schaft lich liche lichen licher liches isch ische ischen ischer isches bar los lose losen tion tionen ieren iert ierte ität nisse"),
         Introductions = Phrases.Sorted("mein name ist\nmein nachname ist\nmein vorname ist\nder name ist\nich heiße\nich heisse"),
         Agreements = Phrases.Words("ja genau also doch"),
         Cues = new Cues(GermanWords.Cues),
@@ -46,6 +52,10 @@ internal sealed class Language
 
     public static Language French { get; } = new(2, "fr", FrenchWords.Lists, stripsEndings: false)
     {
+        Sounds = new LetterSounds(FrenchSounds.Rules, FrenchSounds.Letters),
+        NameCues = Phrases.Words("monsieur madame mademoiselle m mme mlle maître docteur m'appelle s'appelle société chez bonjour"),
+        Inflections = Phrases.Words("s x e es"),
+        LearnedEndings = Phrases.Words("tion tions ment ments ité ités able ables ible ibles ique iques isme iste istes ence ences ance ances aient eront erait eraient erons erez issez issons ées euse euses ateur ateurs"),
         Introductions = Phrases.Sorted("mon nom est\nmon prénom est\nmon nom c'est\nle nom est\nje m'appelle\nje suis monsieur\nje suis madame"),
         Cues = new Cues(FrenchWords.Cues),
         SingleCues = new Cues(FrenchWords.SingleCues),
@@ -54,6 +64,10 @@ internal sealed class Language
 
     public static Language Spanish { get; } = new(3, "es", SpanishWords.Lists, stripsEndings: false)
     {
+        Sounds = new LetterSounds(SpanishSounds.Rules, SpanishSounds.Letters),
+        NameCues = Phrases.Words("señor señora señorita sr sra don doña doctor doctora llamo llama hola"),
+        Inflections = Phrases.Words("s es"),
+        LearnedEndings = Phrases.Words("ción ciones dad dades mente ado ados ada adas ido idos ida idas ando iendo able ables ible ibles miento mientos ancia encia ismo ista istas aron ieron aban arán erán irán ará erá irá"),
         Introductions = Phrases.Sorted("mi nombre es\nmi apellido es\nme llamo\nmi nombre completo es"),
         Cues = new Cues(SpanishWords.Cues),
         SingleCues = new Cues(SpanishWords.SingleCues),
@@ -77,11 +91,23 @@ internal sealed class Language
     /// <summary>Words that do so when said to a machine.</summary>
     public Cues SingleCues { get; private init; } = new("");
 
+    /// <summary>How its words sound.</summary>
+    public required LetterSounds Sounds { get; init; }
+
     /// <summary>Words that carry nothing in some places.</summary>
     public string[] Markers { get; private init; } = [];
 
     /// <summary>What people say before their own name. Longer ones first.</summary>
     public string[][] Introductions { get; private init; } = [];
+
+    /// <summary>What forms of a common word end with; English has rules of its own.</summary>
+    public string[] Inflections { get; private init; } = [];
+
+    /// <summary>What long words end with that are no names.</summary>
+    public string[] LearnedEndings { get; private init; } = [];
+
+    /// <summary>Words after which a name often stands.</summary>
+    public string[] NameCues { get; private init; } = [];
 
     /// <summary>Words that, between two copies of the same words, only agree to them.</summary>
     public string[] Agreements { get; private init; } = [];
@@ -94,7 +120,9 @@ internal sealed class Language
     {
         if (words.TryGetValue(word, out var found))
             return found;
-        return stripsEndings && word.Length > 3 ? Inflected(word) : Words.None;
+        if (stripsEndings)
+            return word.Length > 3 ? Inflected(word) : Words.None;
+        return IsOrdinaryForm(word) ? Words.Ordinary : Words.None;
     }
 
     /// <summary>What a lower-cased word may be to the stages.</summary>
@@ -156,6 +184,9 @@ internal sealed class Language
         Span<int> seen = stackalloc int[All.Count];
         for (var i = 0; i < Math.Min(turn.Count, 100); i++)
         {
+            // "m o r e l l e": letters, no words.
+            if (turn[i].LowerLength == 1 && ((i > 0 && turn[i - 1].LowerLength == 1) || (i + 1 < turn.Count && turn[i + 1].LowerLength == 1)))
+                continue;
             for (var l = 0; l < seen.Length; l++)
             {
                 seen[l] += (turn[i].Form.Small >> l) & 1;
@@ -184,6 +215,26 @@ internal sealed class Language
         if (word.EndsWith("'s") && words.TryGetValue(word[..^2], out var owner))
             return owner & (Words.Common | Words.Known);
         return (word.Length > 4 && IsInflected(word)) || (word[^1] == 's' && IsKnown(word[..^1])) ? Words.Common : Words.None;
+    }
+
+    // A form of a common word, or a word with an ending that names do not have.
+    private bool IsOrdinaryForm(ReadOnlySpan<char> word)
+    {
+        foreach (var ending in Inflections)
+        {
+            if (word.Length >= ending.Length + 3 && word.EndsWith(ending) && words.TryGetValue(word[..^ending.Length], out var stem) && (stem & (Words.Common | Words.Ordinary)) != 0)
+                return true;
+        }
+
+        if (word.Length < 7)
+            return false;
+        foreach (var ending in LearnedEndings)
+        {
+            if (word.EndsWith(ending))
+                return true;
+        }
+
+        return false;
     }
 
     // English only: plurals, past, participles and adverbs of a common word are common words.

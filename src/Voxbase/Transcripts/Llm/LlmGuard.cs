@@ -303,7 +303,7 @@ internal sealed class LlmGuard(TurnText turn, IReadOnlyList<TermIndex> trusted, 
                 return "term";
             if (!IsLatin(turn.Lower(i)))
                 return "distance";
-            unknown += turn[i].Has(Words.Common | Words.Function) ? 0 : 1;
+            unknown += turn[i].Has(Words.Common | Words.Ordinary | Words.Function) ? 0 : 1;
             function += turn[i].Has(Words.Function) ? 1 : 0;
             known += turn[i].Has(Words.Known) ? 1 : 0;
         }
@@ -324,7 +324,10 @@ internal sealed class LlmGuard(TurnText turn, IReadOnlyList<TermIndex> trusted, 
             return "deletion_hidden";
         var term = trusted.Select(index => TermWith(index, target)).FirstOrDefault(found => found is not null);
         var isHeard = alternatives.Any(alternative => IsIn(alternative, target));
-        var distance = Distance(from, to, target);
+        var distance = Distance(turn.Language.Sounds, from, to, target);
+        // A name of another language is said as in English as well.
+        if (term is not null && turn.Language != Language.English)
+            distance = Math.Min(distance, Distance(Language.English.Sounds, from, to, target));
         var limit = function == length ? SameSound
             : term is not null || isHeard ? Farthest
             : known > 0 ? FarthestOfKnown
@@ -358,15 +361,15 @@ internal sealed class LlmGuard(TurnText turn, IReadOnlyList<TermIndex> trusted, 
         return null;
     }
 
-    private float Distance(int from, int to, string[] target)
+    private float Distance(LetterSounds sounds, int from, int to, string[] target)
     {
         Span<byte> said = stackalloc byte[Phonemes.Longest];
         Span<byte> meant = stackalloc byte[Phonemes.Longest];
         var (saidCount, meantCount) = (0, 0);
         for (var i = from; i <= to; i++)
-            saidCount += Phonemes.Write(turn.Lower(i), said[saidCount..]);
+            saidCount += sounds.Write(turn.Lower(i), said[saidCount..]);
         foreach (var word in target)
-            meantCount += Phonemes.Write(word, meant[meantCount..]);
+            meantCount += sounds.Write(word, meant[meantCount..]);
         // Too short to be like anything, or longer than was looked at.
         return saidCount < 2 || meantCount < 2 || saidCount >= Phonemes.Longest || meantCount >= Phonemes.Longest
             ? float.MaxValue

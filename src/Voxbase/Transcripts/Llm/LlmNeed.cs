@@ -11,7 +11,7 @@ internal static class LlmNeed
     {
         for (var i = segment.First; i <= segment.Last; i++)
         {
-            const Words known = Words.Function | Words.Common | Words.Known | Words.Number | Words.Negation | Words.Filler;
+            const Words known = Words.Function | Words.Common | Words.Ordinary | Words.Known | Words.Number | Words.Negation | Words.Filler;
             if (turn[i].Kind == TokenKind.Word && !turn[i].Has(known) && !IsOfTerm(turn, i, trusted))
                 return true;
         }
@@ -27,6 +27,7 @@ internal static class LlmNeed
     {
         if (index.Count == 0)
             return;
+        index = index.In(turn.Language);
         Span<byte> sounds = stackalloc byte[Phonemes.Longest];
         var buffers = new NearBuffers();
         for (var first = 0; first < turn.Count; first++)
@@ -36,7 +37,7 @@ internal static class LlmNeed
             {
                 if (turn[last].Kind != TokenKind.Word || (last > first && LexiconMatcher.IsApart(turn, last)))
                     break;
-                count += Phonemes.Write(turn.Lower(last), sounds[count..]);
+                count += turn.Language.Sounds.Write(turn.Lower(last), sounds[count..]);
                 function &= turn[last].Has(Words.Function);
                 if (count >= Phonemes.Longest)
                     break;

@@ -192,7 +192,7 @@ public sealed class Database : IAsyncDisposable
     /// <summary>
     /// Runs one statement as the library's own writer, for whoever <see cref="Caller.AsWriter"/> stands for: on a connection that is
     /// always the writer's, so that nothing goes ahead of the statement. It must itself set <c>vox.caller</c> before a
-    /// policy asks for it; one that does not is refused every row. Repeated after a deadlock, as in the other form.
+    /// policy asks for it; one that does not is refused every row, but for functions that work with their owner's rights. Repeated after a deadlock, as in the other form.
     /// </summary>
     internal Task<T> RunAsWriterAsync<T>(
         Statement statement, Func<NpgsqlDataReader, CancellationToken, Task<T>> read, CancellationToken cancellationToken) =>

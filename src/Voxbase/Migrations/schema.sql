@@ -1639,17 +1639,18 @@ CREATE OR REPLACE FUNCTION vox_private.release_spend(call uuid)
  SET search_path TO ''
 AS $function$
 declare
-  payer uuid;
-  held numeric;
   setting text := pg_catalog.set_config('synchronous_commit', 'off', true);
 begin
-  for payer, held in delete from vox.reservations r where r.conversation_id = call returning r.user_id, r.held_usd loop
-    update vox.reserved_spend s set reserved_usd = s.reserved_usd - held, updated_at = pg_catalog.now() where s.user_id = payer;
-  end loop;
+  with gone as (
+    delete from vox.reservations r where r.conversation_id = call returning r.user_id, r.held_usd
+  )
+  update vox.reserved_spend s set reserved_usd = s.reserved_usd - g.held_usd, updated_at = pg_catalog.now()
+  from gone g
+  where s.user_id = g.user_id;
 end
 $function$;
 revoke execute on function vox_private.release_spend(uuid) from public;
-grant execute on function vox_private.release_spend(uuid) to service_role;
+grant execute on function vox_private.release_spend(uuid) to service_role, vox_writer;
 
 CREATE OR REPLACE FUNCTION vox_private.require_admin()
  RETURNS void
@@ -1783,7 +1784,7 @@ end
 $function$;
 comment on function vox_private.reserve_spend(uuid,uuid,numeric,interval) is 'Where the payer stands with this call''s reservation made or kept; null for a call that is over or that nobody pays for.';
 revoke execute on function vox_private.reserve_spend(uuid,uuid,numeric,interval) from public;
-grant execute on function vox_private.reserve_spend(uuid,uuid,numeric,interval) to service_role;
+grant execute on function vox_private.reserve_spend(uuid,uuid,numeric,interval) to service_role, vox_writer;
 
 CREATE OR REPLACE FUNCTION vox_private.seconds_between(since timestamp with time zone, until timestamp with time zone)
  RETURNS integer
@@ -2813,14 +2814,13 @@ create table vox.reserved_spend (
   reserved_usd numeric(18,9) not null default 0,
   created_at timestamp with time zone not null default now(),
   updated_at timestamp with time zone not null default now(),
-  month date,
+  month date not null default '-infinity'::date,
   spent_usd numeric(18,9) not null default 0,
-  limit_usd numeric(18,9),
-  alert_ratio numeric(5,4),
-  on_exceed vox.on_exceed,
+  limit_usd numeric(18,9) not null default 0,
+  alert_ratio numeric(5,4) not null default 1,
+  on_exceed vox.on_exceed not null default 'stop'::vox.on_exceed,
   known_until timestamp with time zone not null default '-infinity'::timestamp with time zone,
   constraint reserved_spend_pkey PRIMARY KEY (user_id),
-  constraint reserved_spend_known CHECK (((known_until = '-infinity'::timestamp with time zone) OR (ROW(month, limit_usd, alert_ratio, on_exceed) IS NOT NULL))),
   constraint reserved_spend_not_negative CHECK ((reserved_usd >= (0)::numeric))
 ) with (fillfactor=50);
 comment on table vox.reserved_spend is 'Where each user stands: what running calls hold, and what a reservation must know; the lock under which that changes.';

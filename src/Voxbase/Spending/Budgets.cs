@@ -114,7 +114,8 @@ public sealed class Budgets(Database database, VoxbaseOptions options, TimeProvi
 
     /// <summary>Lets go of what a call holds. Runs as the service; harmless when it holds nothing.</summary>
     public Task ReleaseAsync(Guid conversationId, CancellationToken cancellationToken = default) =>
-        database.RunAsync(Caller.Service, [new Statement(Reservations.ReleaseSql, Parameter.Uuid(conversationId))], cancellationToken);
+        database.RunAsWriterAsync(
+            new Statement(Reservations.ReleaseSql, Parameter.Uuid(conversationId)), static (_, _) => Task.FromResult(true), cancellationToken);
 
     /// <summary>
     /// Takes lapsed reservations away; they count no more since they lapsed, so this only keeps the table small. Returns how many.
@@ -228,13 +229,10 @@ public sealed class Budgets(Database database, VoxbaseOptions options, TimeProvi
     }
 
     private Task<CallStanding?> ReserveAsync(Guid? userId, Guid conversationId, CancellationToken cancellationToken) =>
-        database.RunAsync(
-            Caller.Service,
-            [
-                new Statement(
-                    Reservations.ReserveSql, Parameter.Uuid(conversationId), Parameter.Uuid(userId), Parameter.Numeric(options.Spending.ReservationUsd),
-                    Parameter.Integer((int)options.Spending.ReservationLapse.TotalSeconds)),
-            ],
+        database.RunAsWriterAsync(
+            new Statement(
+                Reservations.ReserveSql, Parameter.Uuid(conversationId), Parameter.Uuid(userId), Parameter.Numeric(options.Spending.ReservationUsd),
+                Parameter.Integer((int)options.Spending.ReservationLapse.TotalSeconds)),
             static async (results, ct) =>
             {
                 if (!await results.ReadAsync(ct))

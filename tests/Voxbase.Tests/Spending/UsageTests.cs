@@ -143,7 +143,7 @@ public sealed class UsageTests(TestCluster cluster)
     }
 
     [Fact]
-    public async Task Statistics_from_before_they_were_kept_in_rows_are_carried_over()
+    public async Task Statistics_from_before_they_were_kept_in_rows_and_reservations_are_carried_over()
     {
         var connectionString = await cluster.CreateEmptyDatabaseAsync();
         await using var database = new Database(connectionString);
@@ -166,6 +166,7 @@ public sealed class UsageTests(TestCluster cluster)
             insert into vox.charges (conversation_id, id, user_id, stage, meter, provider, model, quantity, unit_price_usd, per, charged_at)
               select id, vox.uuid_v7(), nullif(user_id, '00000000-0000-7000-8000-000000000000'), 'llm', 'llm.input.text', 'openai', 'm' || n, i * n, case when n < 3 then n end, 1000, at
               from public.made cross join generate_series(1, 3) n;
+            insert into vox.reserved_spend (user_id, reserved_usd) values ('00000000-0000-7000-8000-000000000001', 1);
             set session_replication_role = default;
             """,
             connection);
@@ -177,6 +178,8 @@ public sealed class UsageTests(TestCluster cluster)
         folded.ShouldContain("\"latency_count\": 180");
         (await DifferenceAsync(connectionString, CountedParts)).ShouldBe(0);
         (await DifferenceAsync(connectionString, FoldedParts)).ShouldBe(0);
+        await using var held = new NpgsqlCommand("select reserved_usd::text || ' ' || known_until || ' ' || on_exceed from vox.reserved_spend", connection);
+        (await held.ExecuteScalarAsync(Cancel)).ShouldBe("1.000000000 -infinity stop", "what is held stays, under terms to be read anew");
 
         async Task<string> StatsAsync(string first)
         {

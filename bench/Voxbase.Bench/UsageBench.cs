@@ -24,7 +24,7 @@ internal static class UsageBench
         select i,
           (lpad(to_hex(1777593600000 + i::bigint * 2), 12, '0') || '70008000' || lpad(to_hex(i), 12, '0'))::uuid as id,
           ('00000000-0000-7000-8000-' || lpad((1 + i % 1000)::text, 12, '0'))::uuid as user_id,
-          '2026-05-01Z'::timestamptz + make_interval(days => i / 1000 % 31, secs => i % 86400) as at,
+          '2026-05-01Z'::timestamptz + make_interval(days => i % 31, secs => i % 86400) as at,
           (array['realtime', 'call'])[1 + i % 2] as kind,
           (array['gpt-realtime', 'gpt-realtime-mini', 'gpt-realtime-2.1'])[1 + i / 7 % 3] as model,
           1000 + i % 700 as input, 200 + i % 90 as output, 100 + i % 333 as quantity,
@@ -50,56 +50,58 @@ internal static class UsageBench
         cross join (values (1, 'llm.input.text'), (2, 'llm.input.audio'), (3, 'llm.output.audio')) x(n, meter)
         """;
 
-    // What folding them comes to.
+    // What folding them comes to: cells of users and days first, everything else from those.
     private const string MakeRollups =
         $"""
-        with made as materialized (
-          select *, ceil(ln(answered_ms::double precision) / ln(1.04::double precision))::smallint as answered from ({Made}) m
+        with cells as materialized (
+          select m.user_id as scope, (m.at at time zone 'UTC')::date as period, m.kind, m.model,
+            ceil(ln(m.answered_ms::double precision) / ln(1.04::double precision))::smallint as bucket,
+            count(*) as count, sum(m.input) as input, sum(m.output) as output, sum(m.quantity) as quantity,
+            sum(m.quantity::numeric * 4 / 1000000) as usd, sum(m.answered_ms) as ms
+          from ({Made}) m
+          group by 1, 2, 3, 4, 5
         ), days as materialized (
-          select m.user_id as scope, (m.at at time zone 'UTC')::date as period, v.measure, v.kind, v.provider, v.model, v.stage, v.meter, v.bucket,
-            sum(v.count) as count, sum(v.quantity) as quantity, sum(v.usd) as usd
-          from made m
-          cross join lateral (values
-            ('conversation', kind, '', '', '', '', 0::smallint, 1, 180, 0::numeric),
-            ('completed', kind, '', '', '', '', 0::smallint, 1, 180, 0),
-            ('turn', kind, '', '', '', '', 0::smallint, 1, 0, 0),
-            ('conversation.model', kind, 'openai', model, '', '', 0::smallint, 1, 180, 0),
-            ('conversation.stage', kind, '', '', 'llm', '', 0::smallint, 1, 180, 0),
-            ('tokens', kind, 'openai', model, 'llm', 'input', 0::smallint, 0, input, 0),
-            ('tokens', kind, 'openai', model, 'llm', 'output', 0::smallint, 0, output, 0),
-            ('charge', kind, 'openai', model, 'llm', 'llm.input.text', 0::smallint, 1, m.quantity, m.quantity::numeric * 4 / 1000000),
-            ('charge', kind, 'openai', model, 'llm', 'llm.input.audio', 0::smallint, 1, m.quantity, m.quantity::numeric * 4 / 1000000),
-            ('charge', kind, 'openai', model, 'llm', 'llm.output.audio', 0::smallint, 1, m.quantity, m.quantity::numeric * 4 / 1000000),
-            ('latency', '', '', '', '', '', answered, 1, answered_ms, 0),
-            ('latency.kind', kind, '', '', '', '', answered, 1, answered_ms, 0),
-            ('latency.model', '', 'openai', model, '', '', answered, 1, answered_ms, 0)
-          ) v(measure, kind, provider, model, stage, meter, bucket, count, quantity, usd)
-          group by 1, 2, 3, 4, 5, 6, 7, 8, 9
-        ), everyone as materialized (
-          select 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid as scope, period, measure, kind, provider, model, stage, meter, bucket,
-            sum(count) as count, sum(quantity) as quantity, sum(usd) as usd
+          select c.scope, c.period, d.dimension, d.key, d.provider, c.bucket,
+            sum(c.count) as count, sum(c.input) as input, sum(c.output) as output, sum(c.quantity) as quantity, sum(c.usd) as usd, sum(c.ms) as ms
+          from cells c
+          cross join lateral (values ('total', '', ''), ('kind', c.kind, ''), ('model', c.model, 'openai'), ('stage', 'llm', '')) d(dimension, key, provider)
+          group by 1, 2, 3, 4, 5, 6
+        ), scopes as materialized (
+          select * from days
+          union all
+          select 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid, period, dimension, key, provider, bucket,
+            sum(count), sum(input), sum(output), sum(quantity), sum(usd), sum(ms)
           from days
-          group by 1, 2, 3, 4, 5, 6, 7, 8, 9
+          group by 2, 3, 4, 5, 6
+        ), periods as (
+          select false as by_month, * from scopes
+          union all
+          select true, scope, '2026-05-01'::date, dimension, key, provider, bucket, sum(count), sum(input), sum(output), sum(quantity), sum(usd), sum(ms)
+          from scopes
+          group by scope, dimension, key, provider, bucket
+        ), rows as (
+          select scope, dimension, by_month, period, key, provider, dimension in ('total', 'kind') as is_whole, dimension <> 'stage' as is_timed,
+            sum(count) as count, sum(input) as input, sum(output) as output, sum(quantity) as quantity, sum(usd) as usd, sum(ms) as ms,
+            array_agg(bucket order by bucket) as buckets, array_agg(count::bigint order by bucket) as counts
+          from periods
+          group by 1, 2, 3, 4, 5, 6
         )
         insert into vox.usage_rollups (
-          scope, by_month, measure, period, kind, provider, model, stage, meter, bucket, count, quantity, amount_usd, saved_usd)
-        select scope, false, measure, period, kind, provider, model, stage, meter, bucket, count, quantity, usd, 0 from days
-        union all
-        select scope, false, measure, period, kind, provider, model, stage, meter, bucket, count, quantity, usd, 0 from everyone
-        union all
-        select scope, true, measure, '2026-05-01'::date, kind, provider, model, stage, meter, bucket, sum(count), sum(quantity), sum(usd), 0
-        from (select * from days union all select * from everyone) d
-        group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
+          scope, dimension, by_month, period, key, provider, conversations, completed, duration_seconds, completed_seconds, turns, input_tokens,
+          output_tokens, charges, cost_usd, meters, meter_quantities, meter_unpriced, latency_count, latency_ms, latency_buckets, latency_counts)
+        select scope, dimension, by_month, period, key, provider, count, count * is_whole::integer, count * 180, count * 180 * is_whole::integer,
+          count * is_whole::integer, input, output, count * 3, usd * 3, array['llm.input.audio', 'llm.input.text', 'llm.output.audio'],
+          array[quantity, quantity, quantity], array[0, 0, 0], count * is_timed::integer, ms * is_timed::integer,
+          case when is_timed then buckets else array[]::smallint[] end, case when is_timed then counts else array[]::bigint[] end
+        from rows
         """;
 
     private const string Rollups =
         """
-        select md5(coalesce(string_agg(to_jsonb(r)::text, chr(10) order by scope, by_month, measure, period, kind, provider, model, stage, meter, bucket), ''))
-        from (
-          select scope, by_month, measure, period, kind, provider, model, stage, meter, bucket, count, trim_scale(quantity) as quantity, amount_usd, saved_usd
-          from vox.usage_rollups
-          where count <> 0 or quantity <> 0 or amount_usd <> 0
-        ) r
+        select md5(coalesce(string_agg(
+          (to_jsonb(r) || jsonb_build_object('meter_quantities', array(select trim_scale(q) from unnest(r.meter_quantities) with ordinality u(q, n) order by n)))::text,
+          chr(10) order by scope, dimension, by_month, period, key, provider), ''))
+        from vox.usage_rollups r
         """;
 
     public static async Task<IReadOnlyList<Figure>> RunAsync(BenchEnvironment environment, int rounds)

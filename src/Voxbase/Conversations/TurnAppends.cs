@@ -48,7 +48,6 @@ internal sealed class TurnAppends(Database database, Partitions partitions, Conv
         private readonly Lock gate = new();
         private List<Append> waiting = [];
         private bool writing;
-        private WriterLine? line;
 
         public async Task<IReadOnlyList<AppendedTurn>> AppendAsync(Append append, CancellationToken cancellationToken)
         {
@@ -143,7 +142,7 @@ internal sealed class TurnAppends(Database database, Partitions partitions, Conv
         {
             if (batch is [{ Rows: [var lone] } single] && single.Caller.IsWriter)
             {
-                if (await TurnInserts.OneAsync(line ??= database.OpenWriterLine(), single.Caller, lone, MonthOf(single.Rows)) is { } given)
+                if (await TurnInserts.OneAsync(database, single.Caller, lone, MonthOf(single.Rows)) is { } given)
                     single.Succeed([new AppendedTurn(lone.Id, given, true)]);
                 else
                     single.Fail(NotFound(lone.ConversationId));

@@ -93,14 +93,16 @@ internal static class TurnInserts
     /// goes to the partition of <paramref name="month"/>, which spares the search for it and the parent's triggers, or, when that is null, to
     /// wherever PostgreSQL finds it belongs.
     /// </summary>
-    public static Task<int?> OneAsync(WriterLine line, Caller caller, TurnInput row, DateOnly? month)
+    public static Task<int?> OneAsync(Database database, Caller caller, TurnInput row, DateOnly? month)
     {
         var given = Given(row.Turn);
-        return line.NumberAsync(
+        return database.RunAsWriterAsync(
             ones.GetOrAdd((given, month), static key => OneText(key.Columns, key.Month)),
             (given, caller, row),
             static each => OneParameters(each.given, each.caller, each.row),
-            static (parameters, each) => GiveOne(parameters, each.given, each.caller, each.row));
+            static (parameters, each) => GiveOne(parameters, each.given, each.caller, each.row),
+            static async (results, ct) => await results.ReadAsync(ct) ? results.GetInt32(0) : (int?)null,
+            CancellationToken.None);
     }
 
     /// <summary>

@@ -28,6 +28,7 @@ public sealed class Database : IAsyncDisposable
     private const string PlanText = "set plan_cache_mode = force_generic_plan; set enable_seqscan = off; set enable_bitmapscan = off";
 
     internal const int MostAttempts = 4;
+    private const int MostLines = 32;
 
     // What a client composed: its plan depends on the values, its order on nothing but what it says, and its errors are told in full.
     internal const string ComposedSql =
@@ -48,7 +49,8 @@ public sealed class Database : IAsyncDisposable
     private readonly ConcurrentDictionary<(string Sql, string Role), string> texts = new();
     private readonly NpgsqlDataSource source;
     private readonly Lazy<NpgsqlDataSource> writers;
-    private readonly List<WriterLine> lines = [];
+    private readonly ConcurrentStack<WriterLine> lines = new();
+    private readonly SemaphoreSlim freeLines;
     private readonly string connectionString;
     private readonly Lazy<NpgsqlDataSource> composed;
 
@@ -76,6 +78,8 @@ public sealed class Database : IAsyncDisposable
         settings.NoResetOnClose = true;
         settings.IncludeErrorDetail = false;
         this.connectionString = settings.ConnectionString;
+        // A line keeps its connection: no more of them than there may be.
+        freeLines = new SemaphoreSlim(Math.Min(MostLines, settings.MaxPoolSize));
         source = Source(settings.ConnectionString, PlanText);
         writers = new Lazy<NpgsqlDataSource>(() => Source(settings.ConnectionString, PlanText + "; set role vox_writer"));
         composed = new Lazy<NpgsqlDataSource>(() => new NpgsqlDataSourceBuilder(
@@ -189,13 +193,27 @@ public sealed class Database : IAsyncDisposable
             read,
             cancellationToken);
 
-    /// <summary>A line of the library's own writer, which its owner keeps and nobody else uses; closed with this.</summary>
-    internal WriterLine OpenWriterLine()
+    /// <summary>
+    /// Runs one statement as the library's own writer, for whoever <see cref="Caller.AsWriter"/> stands for, on the first line that is free. As
+    /// <see cref="WriterLine.RunAsync"/>, which says what the statement must do.
+    /// </summary>
+    internal async Task<TResult> RunAsWriterAsync<TValues, TResult>(
+        string sql, TValues values, Func<TValues, NpgsqlParameter[]> make, Action<NpgsqlParameterCollection, TValues> give,
+        Func<NpgsqlDataReader, CancellationToken, Task<TResult>> read, CancellationToken cancellationToken)
     {
-        var line = new WriterLine(writers.Value);
-        lock (lines)
-            lines.Add(line);
-        return line;
+        await freeLines.WaitAsync(cancellationToken);
+        if (!lines.TryPop(out var line))
+            line = new WriterLine(writers.Value);
+        try
+        {
+            return await line.RunAsync(sql, values, make, give, read, cancellationToken);
+        }
+        finally
+        {
+            // The one used last is the next: its statements are prepared.
+            lines.Push(line);
+            freeLines.Release();
+        }
     }
 
     private async Task<T> RunAsync<T>(
@@ -305,8 +323,9 @@ public sealed class Database : IAsyncDisposable
     {
         if (composed.IsValueCreated)
             await composed.Value.DisposeAsync();
-        foreach (var line in lines)
+        while (lines.TryPop(out var line))
             await line.DisposeAsync();
+        freeLines.Dispose();
         if (writers.IsValueCreated)
             await writers.Value.DisposeAsync();
         await source.DisposeAsync();
@@ -407,12 +426,9 @@ public sealed class Database : IAsyncDisposable
             Parameters = { Parameter.Text(caller.Role), Parameter.Text(caller.Claims), Parameter.Text(caller.Key) },
         });
 
-    private void Add(NpgsqlBatch batch, string role, Statement statement) =>
-        AddAs(texts.GetOrAdd((statement.Sql, role), static key => $"{key.Sql} -- {key.Role}"), batch, statement);
-
-    private static void AddAs(string text, NpgsqlBatch batch, Statement statement)
+    private void Add(NpgsqlBatch batch, string role, Statement statement)
     {
-        var command = new NpgsqlBatchCommand(text);
+        var command = new NpgsqlBatchCommand(texts.GetOrAdd((statement.Sql, role), static key => $"{key.Sql} -- {key.Role}"));
         foreach (var parameter in statement.Parameters)
             command.Parameters.Add(parameter);
         batch.BatchCommands.Add(command);

@@ -10,7 +10,7 @@ namespace Voxbase.Data;
 /// </summary>
 /// <remarks>
 /// Nothing goes ahead of a statement, so it must itself set <c>vox.caller</c> before a policy asks for it; one that does not is refused
-/// every row.
+/// every row, but for functions that work with their owner's rights.
 /// </remarks>
 internal sealed class WriterLine(NpgsqlDataSource source) : IAsyncDisposable
 {
@@ -20,35 +20,36 @@ internal sealed class WriterLine(NpgsqlDataSource source) : IAsyncDisposable
     private readonly Dictionary<string, NpgsqlCommand> prepared = new(ReferenceEqualityComparer.Instance);
     private NpgsqlConnection? connection;
 
-    /// <summary>
-    /// Runs a statement that gives at most one row, of one number, and returns that. What PostgreSQL undid because it met another transaction
-    /// is repeated, a few times.
-    /// </summary>
+    /// <summary>Runs a statement. What PostgreSQL undid because it met another transaction is repeated, a few times.</summary>
     /// <param name="sql">Its text, the same object each time.</param>
     /// <param name="values">What the parameters come from.</param>
     /// <param name="make">Makes the parameters, with values, when the statement is new on this line.</param>
     /// <param name="give">Gives the parameters other values of the same types.</param>
+    /// <param name="read">Reads the result. Called again when the statement is repeated, and begins anew then.</param>
+    /// <param name="cancellationToken">Gives up; whether the statement was done is not known then.</param>
     /// <exception cref="VoxbaseException">As of any statement; the next call has a new connection if this one broke.</exception>
-    public async Task<int?> NumberAsync<T>(string sql, T values, Func<T, NpgsqlParameter[]> make, Action<NpgsqlParameterCollection, T> give)
+    public async Task<TResult> RunAsync<TValues, TResult>(
+        string sql, TValues values, Func<TValues, NpgsqlParameter[]> make, Action<NpgsqlParameterCollection, TValues> give,
+        Func<NpgsqlDataReader, CancellationToken, Task<TResult>> read, CancellationToken cancellationToken)
     {
         try
         {
             if (!prepared.TryGetValue(sql, out var command))
-                command = await PrepareAsync(sql, make(values));
+                command = await PrepareAsync(sql, make(values), cancellationToken);
             else
                 give(command.Parameters, values);
             for (var attempt = 1; ; attempt++)
             {
                 try
                 {
-                    await using var results = await command.ExecuteReaderAsync(CancellationToken.None);
-                    int? number = await results.ReadAsync(CancellationToken.None) ? results.GetInt32(0) : null;
-                    // It may still fail after its row: read it all before calling it done.
-                    while (await results.NextResultAsync(CancellationToken.None))
+                    await using var results = await command.ExecuteReaderAsync(cancellationToken);
+                    var result = await read(results, cancellationToken);
+                    // It may still fail after its rows: read it all before calling it done.
+                    while (await results.NextResultAsync(cancellationToken))
                     {
                     }
 
-                    return number;
+                    return result;
                 }
                 catch (PostgresException e) when (attempt < Database.MostAttempts && Database.IsUndone(e))
                 {
@@ -73,14 +74,14 @@ internal sealed class WriterLine(NpgsqlDataSource source) : IAsyncDisposable
             await open.DisposeAsync();
     }
 
-    private async Task<NpgsqlCommand> PrepareAsync(string sql, NpgsqlParameter[] parameters)
+    private async Task<NpgsqlCommand> PrepareAsync(string sql, NpgsqlParameter[] parameters, CancellationToken cancellationToken)
     {
         if (prepared.Count >= MostStatements)
             await DisposeAsync();
-        connection ??= await source.OpenConnectionAsync(CancellationToken.None);
+        connection ??= await source.OpenConnectionAsync(cancellationToken);
         var command = new NpgsqlCommand(sql, connection);
         command.Parameters.AddRange(parameters);
-        await command.PrepareAsync(CancellationToken.None);
+        await command.PrepareAsync(cancellationToken);
         return prepared[sql] = command;
     }
 }

@@ -114,7 +114,13 @@ public sealed class Budgets(Database database, VoxbaseOptions options, TimeProvi
 
     /// <summary>Lets go of what a call holds. Runs as the service; harmless when it holds nothing.</summary>
     public Task ReleaseAsync(Guid conversationId, CancellationToken cancellationToken = default) =>
-        database.RunAsync(Caller.Service, [new Statement(Reservations.ReleaseSql, Parameter.Uuid(conversationId))], cancellationToken);
+        database.RunAsWriterAsync(
+            Reservations.ReleaseSql,
+            conversationId,
+            static id => [Parameter.Uuid(id)],
+            static (parameters, id) => Parameter.Give(parameters[0], id),
+            static (_, _) => Task.FromResult(true),
+            cancellationToken);
 
     /// <summary>
     /// Takes lapsed reservations away; they count no more since they lapsed, so this only keeps the table small. Returns how many.
@@ -228,13 +234,17 @@ public sealed class Budgets(Database database, VoxbaseOptions options, TimeProvi
     }
 
     private Task<CallStanding?> ReserveAsync(Guid? userId, Guid conversationId, CancellationToken cancellationToken) =>
-        database.RunAsync(
-            Caller.Service,
-            [
-                new Statement(
-                    Reservations.ReserveSql, Parameter.Uuid(conversationId), Parameter.Uuid(userId), Parameter.Numeric(options.Spending.ReservationUsd),
-                    Parameter.Integer((int)options.Spending.ReservationLapse.TotalSeconds)),
-            ],
+        database.RunAsWriterAsync(
+            Reservations.ReserveSql,
+            (conversationId, userId, usd: options.Spending.ReservationUsd, seconds: (int)options.Spending.ReservationLapse.TotalSeconds),
+            static of => [Parameter.Uuid(of.conversationId), Parameter.UuidOrNull(of.userId), Parameter.Numeric(of.usd), Parameter.Integer(of.seconds)],
+            static (parameters, of) =>
+            {
+                Parameter.Give(parameters[0], of.conversationId);
+                Parameter.GiveOrNull(parameters[1], of.userId);
+                Parameter.Give(parameters[2], of.usd);
+                Parameter.Give(parameters[3], of.seconds);
+            },
             static async (results, ct) =>
             {
                 if (!await results.ReadAsync(ct))

@@ -64,16 +64,20 @@ public sealed class PriceCheck(Database database, TimeProvider time)
         with stale as (
           select coalesce(array_agg(id), array[]::uuid[]) as ids from vox.conversations where usage_stale
         ), facts as (
-          select r.measure, r.provider, r.model, r.meter, r.count
+          select r.provider, r.key as model, u.meter, u.count
           from vox.usage_rollups r
-          where r.scope = 'ffffffff-ffff-ffff-ffff-ffffffffffff' and not r.by_month
-            and r.measure = any(array['unpriced', 'conversation.model']) and r.period >= $1
+          cross join lateral (
+            select '' as meter, r.conversations as count
+            union all
+            select * from unnest(r.meters, r.meter_unpriced)
+          ) u
+          where r.scope = 'ffffffff-ffff-ffff-ffff-ffffffffffff' and r.dimension = 'model' and not r.by_month and r.period >= $1
           union all
-          select (l.part).measure, (l.part).provider, (l.part).model, (l.part).meter, (l.part).count
+          select (l.part).provider, (l.part).model, (l.part).meter, (l.part).count
           from vox_private.usage_parts((select ids from stale)) l
           where (l.part).measure in ('unpriced', 'conversation.model') and (l.part).day >= $1
           union all
-          select k.measure, k.provider, k.model, k.meter, -k.count
+          select k.provider, k.model, k.meter, -k.count
           from vox.usage_folds f
           cross join unnest(f.parts) k
           where f.conversation_id = any((select ids from stale)::uuid[]) and k.measure in ('unpriced', 'conversation.model') and k.day >= $1

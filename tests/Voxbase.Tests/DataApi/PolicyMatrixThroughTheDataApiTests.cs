@@ -48,10 +48,9 @@ public sealed class PolicyMatrixThroughTheDataApiTests(TestCluster cluster)
         ["usage_rollups"] = (
             "scope=eq.{o}",
             """
-            {"scope":"{o}","by_month":false,"measure":"forged","period":"today","kind":"","provider":"","model":"","stage":"","meter":"",
-             "bucket":0,"count":1,"quantity":1,"amount_usd":1,"saved_usd":1}
+            {"scope":"{o}","dimension":"total","by_month":false,"period":"2000-01-01","key":"","provider":"","conversations":1}
             """,
-            """{"count":0}"""),
+            """{"conversations":0}"""),
         ["cleaning_settings"] = ("", """{"is_enabled":true}""", """{"is_enabled":true}"""),
         ["cleanings"] = ("conversation_id=eq.{c}", """{"conversation_id":"{c}"}""", """{"revision":1000}"""),
         ["cleaned_versions"] = (

@@ -290,14 +290,13 @@ public sealed class PolicyMatrixTests(TestCluster cluster)
         [("usage_folds", "update")] = "update vox.usage_folds set parts = '{}' where conversation_id = $1 and $2 is not null",
         [("usage_folds", "delete")] = "delete from vox.usage_folds where conversation_id = $1 and $2 is not null",
 
-        [("usage_rollups", "select")] = "select count from vox.usage_rollups where scope = $2 and $1 is not null",
+        [("usage_rollups", "select")] = "select conversations from vox.usage_rollups where scope = $2 and $1 is not null",
         [("usage_rollups", "insert")] =
             """
-            insert into vox.usage_rollups (
-              scope, by_month, measure, period, kind, provider, model, stage, meter, bucket, count, quantity, amount_usd, saved_usd)
-            select $2, false, 'forged', current_date, '', '', '', '', '', 0, 1, 1, 1, 1 where $1 is not null
+            insert into vox.usage_rollups (scope, dimension, by_month, period, key, provider, conversations)
+            select $2, 'total', false, '2000-01-01', '', '', 1 where $1 is not null
             """,
-        [("usage_rollups", "update")] = "update vox.usage_rollups set count = 0 where scope = $2 and $1 is not null",
+        [("usage_rollups", "update")] = "update vox.usage_rollups set conversations = 0 where scope = $2 and $1 is not null",
         [("usage_rollups", "delete")] = "delete from vox.usage_rollups where scope = $2 and $1 is not null",
 
         [("cleaning_settings", "select")] = "select is_enabled from vox.cleaning_settings where ($1, $2) is not null",

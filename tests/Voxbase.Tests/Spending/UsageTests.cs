@@ -15,7 +15,7 @@ public sealed class UsageTests(TestCluster cluster)
     private const string RecountText =
         """
         with c as (
-          select *, (started_at at time zone 'UTC')::date as day from vox.conversations where $1::uuid is null or user_id = $1
+          select *, (started_at at time zone 'UTC')::date as day from vox.conversations where ($1::uuid is null or user_id = $1) and ($4::text is null or kind::text = $4)
         ), t as (
           select t.*, coalesce((t.started_at at time zone 'UTC')::date, c.day) as day from vox.turns t join c on c.id = t.conversation_id
         ), e as (
@@ -41,6 +41,30 @@ public sealed class UsageTests(TestCluster cluster)
           'p99', (select percentile_disc(0.99) within group (order by end_to_end_ms) from t where day >= $2 and day < $3)
         )::text
         """;
+
+    // Row by row, what the rollups hold and what these parts come to: how many rows are in one of them alone.
+    private const string DifferenceText =
+        """
+        with counted as (
+          select to_jsonb(s) as row
+          from (
+            select array_agg(s.scope) as scopes, array_agg(p.part) as parts
+            from ({0}) p
+            cross join lateral (values (p.user_id), ('ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid)) s(scope)
+            where s.scope is not null
+          ) p
+          cross join lateral vox_private.usage_sums(p.scopes, p.parts) s
+        ), kept as (
+          select to_jsonb(r) as row from vox.usage_rollups r
+          -- What was taken back leaves a row of nothing.
+          where (conversations, charges, unpriced, cost_usd, saved_usd, input_tokens, output_tokens, cached_tokens, processing_ms, latency_count, latency_ms)
+            <> (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0) or cardinality(meters) + cardinality(latency_buckets) > 0
+        )
+        select count(*) from ((select row from counted except select row from kept) union all (select row from kept except select row from counted)) d
+        """;
+
+    private const string FoldedParts = "select f.user_id, row(k.*)::vox_private.usage_part as part from vox.usage_folds f cross join unnest(f.parts) k";
+    private const string CountedParts = "select user_id, part from vox_private.usage_parts(array(select id from vox.conversations))";
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
@@ -71,6 +95,7 @@ public sealed class UsageTests(TestCluster cluster)
         await fold.ExecuteNonQueryAsync(Cancel);
         (await db.ScalarAsync(Caller.Service, "select count(*) from vox.conversations where usage_stale")).ShouldBe(0L);
         await ShouldBeExactAsync(db, users, $"seed {seed}, all folded");
+        (await DifferenceAsync(db.ConnectionString, CountedParts)).ShouldBe(0, $"seed {seed}, folded bit by bit, and counted at once");
         (await Recount.FaultsAsync(db, Cancel)).ShouldBeEmpty();
     }
 
@@ -115,6 +140,64 @@ public sealed class UsageTests(TestCluster cluster)
         async Task<List<string>> KeysAsync(UsageBy by) => [.. (await ReadAsync(by)).Data.Select(g => $"{g.Key} {g.Conversations} {(g.CostUsd == 0 ? "0" : g.CostUsd)}")];
 
         Task<UsageReport> ReadAsync(UsageBy by) => db.Usage.ReadAsync(user, new UsageQuery { From = from, To = to, By = by }, Cancel);
+    }
+
+    [Fact]
+    public async Task Statistics_from_before_they_were_kept_in_rows_and_reservations_are_carried_over()
+    {
+        var connectionString = await cluster.CreateEmptyDatabaseAsync();
+        await using var database = new Database(connectionString);
+        await new Migrator(database, [.. new Migrator(database).Migrations.TakeWhile(m => m.Name != "0022_usage_and_reservations")]).ApplyAsync(Cancel);
+        // As the superuser, without triggers: rows of users who are nowhere else.
+        await using var connection = new NpgsqlConnection(cluster.SuperuserConnectionStringOf(new NpgsqlConnectionStringBuilder(connectionString).Database!));
+        await connection.OpenAsync(Cancel);
+        await using var make = new NpgsqlCommand(
+            """
+            create table public.made as
+              select vox.uuid_v7() as id, ('00000000-0000-7000-8000-00000000000' || i % 3)::uuid as user_id, '2026-03-25Z'::timestamptz + make_interval(hours => i * 5) as at, i
+              from generate_series(1, 60) i;
+            grant select on public.made to service_role;
+            set session_replication_role = replica;
+            insert into vox.conversations (id, user_id, kind, status, started_at, connected_at, ended_at, duration_seconds, llm_provider, llm_model, ai_agent_used)
+              select id, nullif(user_id, '00000000-0000-7000-8000-000000000000'), (array['call', 'agent', 'realtime'])[1 + i % 3]::vox.conversation_kind,
+                (array['completed', 'failed'])[1 + i % 2]::vox.conversation_status, at, at, at + interval '90 s', 90, 'openai', 'm' || i % 2, i % 4 = 0 from public.made;
+            insert into vox.turns (conversation_id, id, sequence_number, role, started_at, provider, model, input_tokens, output_tokens, end_to_end_ms, asr_ms, llm_first_token_ms)
+              select id, vox.uuid_v7(), n, 'assistant', at + make_interval(hours => 7 * n), 'openai', 'm' || (i + n) % 3, i * n, i, i * 40 * n, 0, i from public.made cross join generate_series(1, 3) n;
+            insert into vox.charges (conversation_id, id, user_id, stage, meter, provider, model, quantity, unit_price_usd, per, charged_at)
+              select id, vox.uuid_v7(), nullif(user_id, '00000000-0000-7000-8000-000000000000'), 'llm', 'llm.input.text', 'openai', 'm' || n, i * n, case when n < 3 then n end, 1000, at
+              from public.made cross join generate_series(1, 3) n;
+            insert into vox.reserved_spend (user_id, reserved_usd) values ('00000000-0000-7000-8000-000000000001', 1);
+            set session_replication_role = default;
+            """,
+            connection);
+        await make.ExecuteNonQueryAsync(Cancel);
+        var folded = await StatsAsync("set role service_role; select vox_private.fold_usage(array(select id from public.made));");
+        await new Migrator(database).ApplyAsync(Cancel);
+
+        (await StatsAsync("set role service_role;")).ShouldBe(folded);
+        folded.ShouldContain("\"latency_count\": 180");
+        (await DifferenceAsync(connectionString, CountedParts)).ShouldBe(0);
+        (await DifferenceAsync(connectionString, FoldedParts)).ShouldBe(0);
+        await using var held = new NpgsqlCommand("select reserved_usd::text || ' ' || known_until || ' ' || on_exceed from vox.reserved_spend", connection);
+        (await held.ExecuteScalarAsync(Cancel)).ShouldBe("1.000000000 -infinity stop", "what is held stays, under terms to be read anew");
+
+        async Task<string> StatsAsync(string first)
+        {
+            await using var command = new NpgsqlCommand(
+                first + """
+                select jsonb_agg(to_jsonb(s) order by u, b, s.key, s.provider)::text as jsonb_agg
+                from unnest(array[null, '00000000-0000-7000-8000-000000000001'::uuid, '00000000-0000-7000-8000-000000000002'::uuid]) u
+                cross join unnest(array['total', 'day', 'month', 'kind', 'model', 'stage']) b
+                cross join lateral vox.usage_stats(u, '2026-03-01', '2026-06-01', b) s;
+                reset role;
+                """,
+                connection);
+            await using var rows = await command.ExecuteReaderAsync(Cancel);
+            while (rows.GetName(0) != "jsonb_agg")
+                await rows.NextResultAsync(Cancel);
+            await rows.ReadAsync(Cancel);
+            return rows.GetString(0);
+        }
     }
 
     [Fact]
@@ -317,8 +400,17 @@ public sealed class UsageTests(TestCluster cluster)
         await db.Repricing.RunAsServiceAsync(Now.AddYears(-1), Now.AddYears(1), cancellationToken: Cancel);
     }
 
+    private static async Task<long> DifferenceAsync(string connectionString, string parts)
+    {
+        await using var connection = new NpgsqlConnection(connectionString);
+        await connection.OpenAsync(Cancel);
+        await using var command = new NpgsqlCommand("set role service_role; " + DifferenceText.Replace("{0}", parts, StringComparison.Ordinal), connection);
+        return (long)(await command.ExecuteScalarAsync(Cancel))!;
+    }
+
     private static async Task ShouldBeExactAsync(TestDatabase db, Caller[] users, string when)
     {
+        (await DifferenceAsync(db.ConnectionString, FoldedParts)).ShouldBe(0, when);
         foreach (var (from, to) in new[] { ("2026-03-01", "2026-07-01"), ("2026-04-10", "2026-05-21"), ("2026-05-19", "2026-05-20") })
         {
             foreach (var user in (Guid?[])[null, .. users.Select(u => u.UserId)])
@@ -326,10 +418,19 @@ public sealed class UsageTests(TestCluster cluster)
                 var (first, last) = (DateOnly.Parse(from, null), DateOnly.Parse(to, null));
                 var query = new UsageQuery { UserId = user, Everyone = user is null, From = first, To = last, By = UsageBy.Day };
                 var report = await db.Usage.ReadAsync(user is null ? Caller.Service : users.Single(u => u.UserId == user), query, Cancel);
-                await ShouldBeAsync(db, user, first, last, report.Total, when);
+                await ShouldBeAsync(db, user, first, last, null, report.Total, when);
+                foreach (var by in new[] { UsageBy.Kind, UsageBy.Model, UsageBy.Stage })
+                {
+                    var groups = (await db.Usage.ReadAsync(Caller.Service, query with { By = by }, Cancel)).Data;
+                    (groups.Sum(g => g.CostUsd), groups.Sum(g => g.Charges), groups.Sum(g => g.Unpriced), groups.Sum(g => g.Tokens.Input))
+                        .ShouldBe((report.Total.CostUsd, report.Total.Charges, report.Total.Unpriced, report.Total.Tokens.Input), $"{by}, {when}");
+                    if (by == UsageBy.Kind && groups.Count > 0)
+                        await ShouldBeAsync(db, user, first, last, groups[^1].Key, groups[^1], when);
+                }
+
                 // Every seventh day: the sums below say the same of all.
                 foreach (var day in report.Data.Where((_, i) => i % 7 == 0))
-                    await ShouldBeAsync(db, user, DateOnly.Parse(day.Key!, null), DateOnly.Parse(day.Key!, null).AddDays(1), day, when);
+                    await ShouldBeAsync(db, user, DateOnly.Parse(day.Key!, null), DateOnly.Parse(day.Key!, null).AddDays(1), null, day, when);
                 var months = (await db.Usage.ReadAsync(Caller.Service, query with { By = UsageBy.Month }, Cancel)).Data;
                 (report.Data.Sum(d => d.CostUsd), report.Data.Sum(d => d.Conversations), report.Data.Sum(d => d.Tokens.Input))
                     .ShouldBe((months.Sum(m => m.CostUsd), months.Sum(m => m.Conversations), months.Sum(m => m.Tokens.Input)), when);
@@ -337,12 +438,12 @@ public sealed class UsageTests(TestCluster cluster)
         }
     }
 
-    private static async Task ShouldBeAsync(TestDatabase db, Guid? user, DateOnly from, DateOnly to, UsageFigures figures, string when)
+    private static async Task ShouldBeAsync(TestDatabase db, Guid? user, DateOnly from, DateOnly to, string? kind, UsageFigures figures, string when)
     {
-        var counted = JsonElement.Parse((string)(await db.ScalarAsync(Caller.Service, RecountText, Parameter.Uuid(user), Parameter.Date(from), Parameter.Date(to)))!);
+        var counted = JsonElement.Parse((string)(await db.ScalarAsync(Caller.Service, RecountText, Parameter.Uuid(user), Parameter.Date(from), Parameter.Date(to), Parameter.Text(kind)))!);
         var cost = decimal.Parse(counted.GetProperty("cost").GetString()!, null);
         (figures.Conversations, figures.Completed, figures.Failed, figures.DurationSeconds, figures.Turns, figures.Tokens.Input, figures.Tokens.Output, figures.Charges, figures.Unpriced, figures.CostUsd, figures.Latency.Count)
-            .ShouldBe((Of("conversations"), Of("completed"), Of("failed"), Of("duration"), Of("turns"), Of("input"), Of("output"), Of("charges"), Of("unpriced"), cost, Of("latencies")), $"{user} {from} to {to}, {when}");
+            .ShouldBe((Of("conversations"), Of("completed"), Of("failed"), Of("duration"), Of("turns"), Of("input"), Of("output"), Of("charges"), Of("unpriced"), cost, Of("latencies")), $"{user} {from} to {to} {kind}, {when}");
         foreach (var (name, value) in new[] { ("p50", figures.Latency.P50Ms), ("p95", figures.Latency.P95Ms), ("p99", figures.Latency.P99Ms) })
         {
             if (counted.GetProperty(name).ValueKind == JsonValueKind.Null)

@@ -200,12 +200,11 @@ internal static class TurnInserts
               update vox.conversations set turn_count = turn_count + 1, last_sequence = last_sequence + 1, {totals}usage_stale = true, updated_at = now()
               where id = (select case when set_config('vox.caller', $4, true) is not null then $1 end)
               returning user_id, last_sequence
-            ), added as (
-              insert into {Table(month)} (conversation_id, id, sequence_number, user_id, role{names})
-              select $1, $2, t.last_sequence, t.user_id, $3::vox.turn_role{values}
-              from target t
             )
-            select last_sequence from target
+            insert into {Table(month)} (conversation_id, id, sequence_number, user_id, role{names})
+            select $1, $2, t.last_sequence, t.user_id, $3::vox.turn_role{values}
+            from target t
+            returning sequence_number
             """;
     }
 

@@ -17,7 +17,7 @@ public sealed class LiveKitReconciler(
         """
         select id, session_id, room_name
         from vox.conversations
-        where status in ('pending', 'active') and metadata ? 'livekit' and room_name is not null and updated_at < $1 and id > $2
+        where status in ('pending', 'active') and metadata ?| array['livekit', 'sideband'] and metadata ? 'livekit' and room_name is not null and updated_at < $1 and id > $2
         order by id
         limit $3
         """;

@@ -1430,11 +1430,12 @@ CREATE OR REPLACE FUNCTION vox_private.open_month(partition regclass)
  SET search_path TO ''
 AS $function$
 begin
-  execute pg_catalog.format('grant insert on %s to vox_writer', partition);
+  execute pg_catalog.format('grant insert, select (sequence_number) on %s to vox_writer', partition);
   execute pg_catalog.format('create policy turns_append on %s for insert to vox_writer with check (true)', partition);
+  execute pg_catalog.format('create policy turns_number on %s for select to vox_writer using (true)', partition);
 end
 $function$;
-comment on function vox_private.open_month(regclass) is 'Lets the writer append to a partition of the turns by its own name.';
+comment on function vox_private.open_month(regclass) is 'Has the library''s writer insert into a month''s partition by its name, where no policy of the parent is asked, and see the number that it gave.';
 revoke execute on function vox_private.open_month(regclass) from public;
 
 CREATE OR REPLACE FUNCTION vox_private.percentiles(buckets smallint[], counts bigint[])
@@ -2585,12 +2586,11 @@ comment on column vox.conversations.unpriced_count is 'Charges that had no price
 comment on column vox.conversations.latency_ms is 'Sum of turns'' end_to_end_ms; divide by latency_count for the mean.';
 comment on column vox.conversations.usage_stale is 'Whether something happened that vox.usage_rollups does not hold yet.';
 CREATE INDEX conversations_active_idx ON vox.conversations USING btree (id DESC) WHERE (status = ANY (ARRAY['pending'::vox.conversation_status, 'active'::vox.conversation_status]));
-CREATE INDEX conversations_livekit_open_idx ON vox.conversations USING btree (id) WHERE ((status = ANY (ARRAY['pending'::vox.conversation_status, 'active'::vox.conversation_status])) AND ((metadata)::jsonb ? 'livekit'::text));
 CREATE INDEX conversations_provider_conversation_idx ON vox.conversations USING btree ((((metadata)::jsonb ->> 'provider_conversation_id'::text))) WHERE ((metadata)::jsonb ? 'provider_conversation_id'::text);
 CREATE INDEX conversations_room_name_idx ON vox.conversations USING btree (room_name) WHERE (room_name IS NOT NULL);
-CREATE INDEX conversations_sideband_idx ON vox.conversations USING btree ((((metadata)::jsonb ->> 'sideband'::text))) WHERE ((status = 'active'::vox.conversation_status) AND (((metadata)::jsonb ->> 'sideband'::text) IS NOT NULL));
 CREATE INDEX conversations_usage_stale_idx ON vox.conversations USING btree (user_id, id) WHERE usage_stale;
 CREATE INDEX conversations_user_id_id_idx ON vox.conversations USING btree (user_id, id DESC);
+CREATE INDEX conversations_watched_idx ON vox.conversations USING btree (id) WHERE ((status = ANY (ARRAY['pending'::vox.conversation_status, 'active'::vox.conversation_status])) AND ((metadata)::jsonb ?| ARRAY['livekit'::text, 'sideband'::text]));
 
 create table vox.function_calls (
   conversation_id uuid not null,

@@ -28,7 +28,7 @@ public sealed class Sidebands : IAsyncDisposable
         """
         select id
         from vox.conversations
-        where status = 'active' and metadata ->> 'sideband' = $1
+        where status = 'active' and metadata ?| array['livekit', 'sideband'] and metadata ->> 'sideband' = $1
         order by id
         limit 1
         """;
@@ -37,7 +37,7 @@ public sealed class Sidebands : IAsyncDisposable
         """
         select id, metadata ->> 'sideband'
         from vox.conversations
-        where status = 'active' and metadata ->> 'sideband' is not null
+        where status = 'active' and metadata ?| array['livekit', 'sideband'] and metadata ->> 'sideband' is not null
         order by id
         """;
 

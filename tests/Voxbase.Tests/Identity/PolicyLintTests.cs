@@ -68,7 +68,7 @@ public sealed partial class PolicyLintTests(TestCluster cluster)
 
     // The writer may insert into a month of the turns, which it names itself; nobody else may do anything, and it nothing else.
     [Fact]
-    public async Task Partitions_are_reached_through_their_parents_alone_but_for_the_writers_inserts() =>
+    public async Task Partitions_are_reached_through_their_parents_alone_but_for_the_writers_inserts_and_the_numbers_that_they_return() =>
         (await FaultsAsync(
             """
             select format('%I has %s', c.relname, coalesce(c.relacl::text, 'a policy'))
@@ -79,9 +79,13 @@ public sealed partial class PolicyLintTests(TestCluster cluster)
                   where a.grantee <> c.relowner
                     and (a.grantee, a.privilege_type, c.relname ~ '^turns_\d{4}_\d{2}$') is distinct from ('vox_writer'::regrole, 'INSERT', true))
                 or exists (
+                  select from pg_attribute b cross join aclexplode(b.attacl) a
+                  where b.attrelid = c.oid
+                    and (a.grantee, a.privilege_type, b.attname, c.relname ~ '^turns_\d{4}_\d{2}$') is distinct from ('vox_writer'::regrole, 'SELECT', 'sequence_number', true))
+                or exists (
                   select from pg_policy p
                   where p.polrelid = c.oid
-                    and (p.polroles, p.polcmd, c.relname ~ '^turns_\d{4}_\d{2}$') is distinct from (array['vox_writer'::regrole::oid], 'a'::"char", true)))
+                    and (p.polroles, p.polcmd in ('a', 'r'), c.relname ~ '^turns_\d{4}_\d{2}$') is distinct from (array['vox_writer'::regrole::oid], true, true)))
             """)).ShouldBeEmpty();
 
     [Fact]

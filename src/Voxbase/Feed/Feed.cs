@@ -26,6 +26,7 @@ public sealed class Feed : IAsyncDisposable
     private readonly TaskCompletionSource begun = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource<VoxbaseException> turnedOff = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private Task? running;
+    private bool isDisposed;
     private int pending;
 
     /// <summary>The feed of a database. It connects with the first subscription.</summary>
@@ -104,6 +105,8 @@ public sealed class Feed : IAsyncDisposable
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
+        if (Interlocked.Exchange(ref isDisposed, true))
+            return;
         await ending.CancelAsync();
         if (running is not null)
             await running.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);

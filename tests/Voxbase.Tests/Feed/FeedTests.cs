@@ -10,6 +10,15 @@ public sealed class FeedTests(TestCluster cluster)
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     [Fact]
+    public async Task Ending_a_feed_twice_ends_it_once()
+    {
+        await using var db = await cluster.CreateDatabaseAsync();
+        await using (await FeedFollower.StartAsync(db.Feed, Caller.Service, "turns"))
+            await db.Feed.DisposeAsync();
+        await Should.NotThrowAsync(() => db.Feed.DisposeAsync().AsTask());
+    }
+
+    [Fact]
     public async Task Who_asks_for_some_columns_of_one_table_takes_none_from_others_of_another()
     {
         await using var db = await cluster.CreateDatabaseAsync();

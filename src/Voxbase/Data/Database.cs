@@ -208,6 +208,13 @@ public sealed class Database : IAsyncDisposable
         {
             return await line.RunAsync(sql, values, make, give, read, cancellationToken);
         }
+        catch (VoxbaseException e) when (e.Error == DataErrors.Unavailable)
+        {
+            // The server has gone, and with it most likely what other lines hold: one call finds that out, not one for each of them.
+            while (lines.TryPop(out var other))
+                await other.DisposeAsync();
+            throw;
+        }
         finally
         {
             // The one used last is the next: its statements are prepared.

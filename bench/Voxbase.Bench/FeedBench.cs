@@ -75,9 +75,10 @@ internal static class FeedBench
             using var metrics = new FeedMetrics(() => new FeedHealth(FeedState.Running, null, null, 0, 0, 0, 0, 0));
             var source = new FeedSource(db.Database, options, log, TimeProvider.System, metrics, NullLogger.Instance);
             using var ending = new CancellationTokenSource();
+            // Its connection and slot are in it.
+            clock.Restart();
             var running = source.RunAsync(ending.Token);
             await source.Began;
-            clock.Restart();
             var (after, count) = (log.Floor, 0);
             while (count < Decoded)
             {

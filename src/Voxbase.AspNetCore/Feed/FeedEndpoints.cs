@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Hosting;
@@ -15,7 +16,8 @@ internal sealed class FeedEndpoints(Feed feed, LiveConversations live, VoxbaseOp
 
     private const int SnapshotTurns = 100;
 
-    private readonly FeedBeats beats = new(time);
+    // Shorter than the minute after which proxies close what is silent.
+    private static readonly TimeSpan BeatEvery = TimeSpan.FromSeconds(30);
 
     public void Map(VoxbaseRoutes routes)
     {
@@ -147,26 +149,30 @@ internal sealed class FeedEndpoints(Feed feed, LiveConversations live, VoxbaseOp
         try
         {
             await stream.FlushAsync(cancellationToken);
-            using var pulse = beats.Begin(subscription, expiry);
+            await using var timer = time.CreateTimer(static state => ((FeedSubscription)state!).Wake(), subscription, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+            var isQuiet = true;
             while (error is null)
             {
-                if (time.GetUtcNow() >= expiry)
+                var left = expiry - time.GetUtcNow();
+                if (left <= TimeSpan.Zero)
                 {
                     error = FeedErrors.SessionOver;
                     Tell(stream, subscription, error.With("The token of this stream has expired."));
                     break;
                 }
 
+                // A timer may be a little early: not before the second is over.
+                if (isQuiet)
+                    timer.Change(left < BeatEvery ? left + TimeSpan.FromMilliseconds(1) : BeatEvery, Timeout.InfiniteTimeSpan);
                 if (!await subscription.WaitToReadAsync(cancellationToken))
                     break;
-                var isQuiet = true;
+                isQuiet = true;
                 for (var i = 0; i < 256 && subscription.TryRead(out var next); i++)
                 {
                     isQuiet = false;
                     if (taken is not null && next.Kind == FeedEventKind.Change && taken.Holds(next))
                         continue;
-                    // A client that comes back before it had the snapshot wants it then: no position before it.
-                    stream.Write(next, isPlaced: next.Kind != FeedEventKind.Error && (snapshot is null || taken is not null || subscription.Request.After is not null));
+                    Write(stream, next, isPlaced: snapshot is null || taken is not null || subscription.Request.After is not null);
                     if (snapshot is not null && (next.Kind == FeedEventKind.Resync || (next.Kind == FeedEventKind.Ready && subscription.Request.After is null)))
                         Write(stream, taken = await snapshot(cancellationToken));
                     if (next.Kind == FeedEventKind.Error && next.Error!.Error is var code && code != FeedErrors.PolicyFailed && code != FeedErrors.PolicySlow)
@@ -177,7 +183,6 @@ internal sealed class FeedEndpoints(Feed feed, LiveConversations live, VoxbaseOp
                     await stream.FlushAsync(cancellationToken);
                 else if (time.GetUtcNow() < expiry)
                     await stream.BeatAsync(cancellationToken);
-                pulse.Felt();
             }
 
             await stream.FlushAsync(cancellationToken);
@@ -197,10 +202,22 @@ internal sealed class FeedEndpoints(Feed feed, LiveConversations live, VoxbaseOp
     }
 
     private static void Tell(FeedStream stream, FeedSubscription subscription, VoxbaseException e) =>
-        stream.Write(new FeedEvent { Kind = FeedEventKind.Error, Position = subscription.ReadUpTo, Error = e }, isPlaced: false);
+        Write(stream, new FeedEvent { Kind = FeedEventKind.Error, Position = subscription.ReadUpTo, Error = e }, isPlaced: false);
 
-    private static void Write(FeedStream stream, LiveSnapshot snapshot) =>
-        stream.Write("snapshot", [.. "{\"type\":\"snapshot\","u8, .. snapshot.Json.Span, (byte)'}']);
+    // A client that comes back before it had the snapshot wants it then: no position before it.
+    private static void Write(FeedStream stream, FeedEvent next, bool isPlaced) => stream.Write(
+        JsonNamingPolicy.SnakeCaseLower.ConvertName(next.Kind.ToString()),
+        isPlaced && next.Kind is not FeedEventKind.Error ? next.Position : null,
+        next.ToJson().Span);
+
+    private static void Write(FeedStream stream, LiveSnapshot snapshot)
+    {
+        var json = new byte[snapshot.Json.Length + 32];
+        var length = Encoding.UTF8.GetBytes("{\"type\":\"snapshot\",", json);
+        snapshot.Json.Span.CopyTo(json.AsSpan(length));
+        json[length + snapshot.Json.Length] = (byte)'}';
+        stream.Write("snapshot", null, json.AsSpan(0, length + snapshot.Json.Length + 1));
+    }
 
     private DateTimeOffset ExpiryOf(Caller caller) =>
         JsonElement.Parse(caller.Claims).TryGetProperty("exp", out var exp) && exp.ValueKind == JsonValueKind.Number && exp.TryGetDouble(out var seconds)

@@ -1,8 +1,6 @@
-using System.Threading.Tasks.Sources;
-
 namespace Voxbase;
 
-#pragma warning disable CA2213 // A source of cancellation without timer or wait handle holds nothing.
+#pragma warning disable CA2213 // A SemaphoreSlim and a source of cancellation without timer or wait handle hold nothing.
 
 /// <summary>
 /// A caller's view of the feed: the changes it asked for and may see, in the order of their commits, each once. One reader at a time. Dispose it to end it.
@@ -14,7 +12,7 @@ public sealed class FeedSubscription : IAsyncDisposable, IAsyncEnumerable<FeedEv
     private readonly int maxBytes;
     private readonly Action<FeedSubscription> ended;
     private readonly CancellationTokenSource ending = new();
-    private readonly Bell bell = new();
+    private readonly SemaphoreSlim arrived = new(0);
     private Queue<FeedEvent>? queue;
     private Dictionary<string, FeedEvent>? latest;
     private HashSet<FeedEvent>? replaced;
@@ -22,7 +20,7 @@ public sealed class FeedSubscription : IAsyncDisposable, IAsyncEnumerable<FeedEv
     private FeedEvent? last;
     private int count;
     private int bytes;
-    private bool isWaitedFor;
+    private bool isSignalled;
     private bool isWoken;
     private bool isOver;
 
@@ -105,24 +103,26 @@ public sealed class FeedSubscription : IAsyncDisposable, IAsyncEnumerable<FeedEv
         }
     }
 
-    /// <summary>Waits for an event; false when none will come any more. Wait for one before asking again, or cancel it.</summary>
-    public ValueTask<bool> WaitToReadAsync(CancellationToken cancellationToken = default)
+    /// <summary>Waits for an event; false when none will come any more.</summary>
+    public async ValueTask<bool> WaitToReadAsync(CancellationToken cancellationToken = default)
     {
-        ValueTask<bool> rung;
-        lock (gate)
+        while (true)
         {
-            if (CanRead())
-                return new ValueTask<bool>(true);
-            if (isOver)
-                return new ValueTask<bool>(false);
-            if (cancellationToken.IsCancellationRequested)
-                return ValueTask.FromCanceled<bool>(cancellationToken);
-            isWaitedFor = true;
-            rung = bell.Await();
-        }
+            lock (gate)
+            {
+                if (count > 0 || last is not null || isWoken)
+                {
+                    isWoken = false;
+                    return true;
+                }
 
-        bell.Heed(this, cancellationToken);
-        return rung;
+                if (isOver)
+                    return false;
+                isSignalled = false;
+            }
+
+            await arrived.WaitAsync(cancellationToken);
+        }
     }
 
     /// <inheritdoc/>
@@ -227,60 +227,11 @@ public sealed class FeedSubscription : IAsyncDisposable, IAsyncEnumerable<FeedEv
         ended(this);
     }
 
-    private bool CanRead()
-    {
-        var can = count > 0 || last is not null || isWoken;
-        isWoken = false;
-        return can;
-    }
-
     private void Signal()
     {
-        if (!isWaitedFor)
+        if (isSignalled)
             return;
-        isWaitedFor = false;
-        bell.Ring(CanRead());
-    }
-
-    private void Cancelled(CancellationToken cancellationToken)
-    {
-        lock (gate)
-        {
-            if (!isWaitedFor)
-                return;
-            isWaitedFor = false;
-            bell.Fail(new OperationCanceledException(cancellationToken));
-        }
-    }
-
-    /// <summary>What the one reader waits for: nothing is allocated for a wait, since thousands wait all the time, and are woken at once.</summary>
-    private sealed class Bell : IValueTaskSource<bool>
-    {
-        private ManualResetValueTaskSourceCore<bool> source = new() { RunContinuationsAsynchronously = true };
-        private CancellationTokenRegistration registration;
-
-        public ValueTask<bool> Await()
-        {
-            source.Reset();
-            return new ValueTask<bool>(this, source.Version);
-        }
-
-        public void Heed(FeedSubscription subscription, CancellationToken cancellationToken) =>
-            registration = cancellationToken.UnsafeRegister(static (state, token) => ((FeedSubscription)state!).Cancelled(token), subscription);
-
-        public void Ring(bool canRead) => source.SetResult(canRead);
-
-        public void Fail(OperationCanceledException e) => source.SetException(e);
-
-        public bool GetResult(short token)
-        {
-            registration.Dispose();
-            return source.GetResult(token);
-        }
-
-        public ValueTaskSourceStatus GetStatus(short token) => source.GetStatus(token);
-
-        public void OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
-            source.OnCompleted(continuation, state, token, flags);
+        isSignalled = true;
+        arrived.Release();
     }
 }

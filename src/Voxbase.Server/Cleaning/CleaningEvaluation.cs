@@ -34,7 +34,8 @@ internal static class CleaningEvaluation
         var scratch = Directory.CreateTempSubdirectory("voxbase-clean-");
         try
         {
-            var table = Tables.New(output, "set", "turns", "F1", "P", "R", "exact", "false words", "changed though clean", "names: better · same · worse", "broken/1,000", "net words");
+            var table = Tables.New(output, "set", "turns>", "F1>", "P>", "R>", "exact>", "false words>", "changed, clean>", "better · same · worse", "broken/1,000>", "net words>");
+            table.Columns[0].NoWrap = true;
             foreach (var set in Sets.Where(set => File.Exists(Path.Combine(folder, set.File))))
             {
                 foreach (var figures in await MeasureAsync(folder, scorer, scratch.FullName, set, cancellationToken))

@@ -47,11 +47,14 @@ internal static class CleanCommand
         };
         command.Validators.Add(result =>
         {
-            if (((string?[])[result.GetValue(what), result.GetValue(jsonl), result.GetValue(evaluate)]).Count(given => given is not null) != 1)
+            // By what was given: values, and defaults, are there only when all of it is right.
+            bool[] given = [result.GetResult(what) is { Tokens.Count: > 0 }, result.GetResult(jsonl) is not null, result.GetResult(evaluate) is not null];
+            if (given.Count(each => each) != 1)
                 result.AddError("A transcript, the id of a conversation, --jsonl or --evaluate is needed, and one of them only.");
-            if (result.GetValue(engine) == Engine.Deterministic && (result.GetValue(endpoint) ?? result.GetValue(model)) is not null)
+            var withModel = result.GetResult(engine) is { Tokens: [{ Value: var word }] } && word.Equals(nameof(Engine.Llm), StringComparison.OrdinalIgnoreCase);
+            if (!withModel && (result.GetResult(endpoint) ?? result.GetResult(model)) is not null)
                 result.AddError("--endpoint and --model are for --engine llm.");
-            if (result.GetValue(engine) == Engine.Llm && (result.GetValue(evaluate) is not null || Guid.TryParseExact(result.GetValue(what), "D", out _)))
+            if (withModel && (result.GetResult(evaluate) is not null || (result.GetResult(what) is { Tokens: [{ Value: var named }] } && Guid.TryParseExact(named, "D", out _))))
                 result.AddError("--engine llm is for a file and for --jsonl; a conversation's preferences say which engine cleans it.");
         });
         command.SetAction(async (parsed, ct) =>

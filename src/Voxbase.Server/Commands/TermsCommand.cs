@@ -35,7 +35,7 @@ internal static class TermsCommand
         {
             each.Validators.Add(result =>
             {
-                if (result.GetValue(user) is not null && result.GetValue(conversation) is not null)
+                if (result.GetResult(user) is not null && result.GetResult(conversation) is not null)
                     result.AddError("Either --user or --conversation, not both.");
             });
         }

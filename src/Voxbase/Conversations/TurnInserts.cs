@@ -99,8 +99,7 @@ internal static class TurnInserts
         return database.RunAsWriterAsync(
             ones.GetOrAdd((given, month), static key => OneText(key.Columns, key.Month)),
             (given, caller, row),
-            static each => OneParameters(each.given, each.caller, each.row),
-            static (parameters, each) => GiveOne(parameters, each.given, each.caller, each.row),
+            static (parameters, each) => FillOne(parameters, each.given, each.caller, each.row),
             static async (results, ct) => await results.ReadAsync(ct) ? results.GetInt32(0) : (int?)null,
             CancellationToken.None);
     }
@@ -152,28 +151,14 @@ internal static class TurnInserts
         return new Statement(manys.GetOrAdd((given, month), static key => ManyText(key.Columns, key.Month)), [.. parameters]);
     }
 
-    private static NpgsqlParameter[] OneParameters(ulong given, Caller caller, TurnInput row)
+    private static void FillOne(KeptParameters parameters, ulong given, Caller caller, TurnInput row)
     {
-        var parameters = new NpgsqlParameter[4 + BitOperations.PopCount(given)];
-        parameters[0] = Parameter.Uuid(row.ConversationId);
-        parameters[1] = Parameter.Uuid(row.Id);
-        parameters[2] = Parameter.Text(TurnRows.Lower(row.Turn.Role));
-        parameters[3] = Parameter.Text(caller.Key);
-        var place = 4;
+        parameters.Uuid(row.ConversationId);
+        parameters.Uuid(row.Id);
+        parameters.Text(TurnRows.Lower(row.Turn.Role));
+        parameters.Text(caller.Key);
         for (var left = given; left != 0; left &= left - 1)
-            parameters[place++] = columns[BitOperations.TrailingZeroCount(left)].One(row.Turn);
-        return parameters;
-    }
-
-    private static void GiveOne(NpgsqlParameterCollection parameters, ulong given, Caller caller, TurnInput row)
-    {
-        Parameter.Give(parameters[0], row.ConversationId);
-        Parameter.Give(parameters[1], row.Id);
-        Parameter.Give(parameters[2], TurnRows.Lower(row.Turn.Role));
-        Parameter.Give(parameters[3], caller.Key);
-        var place = 4;
-        for (var left = given; left != 0; left &= left - 1)
-            columns[BitOperations.TrailingZeroCount(left)].Give(parameters[place++], row.Turn);
+            columns[BitOperations.TrailingZeroCount(left)].One(parameters, row.Turn);
     }
 
     // Who is asking is said where the conversation's key is worked out: before the first row is looked at, and so before the policy
@@ -267,34 +252,33 @@ internal static class TurnInserts
 
     // The absent value is the table's default: a batch needs it for the turns that don't bring the column.
     private static Column Text(string name, Func<NewTurn, string?> value, string? absent = null, string cast = "") => new(
-        name, t => value(t) is not null, t => Parameter.Text(value(t)), (p, t) => Parameter.Give(p, value(t)!),
+        name, t => value(t) is not null, (p, t) => p.Text(value(t)!),
         rows => Parameter.Texts(rows, r => value(r.Turn) ?? absent), cast);
 
     private static Column Json(string name, Func<NewTurn, string?> value, string absent) => new(
-        name, t => value(t) is not null, t => Parameter.Json(value(t)), (p, t) => Parameter.Give(p, value(t)!),
+        name, t => value(t) is not null, (p, t) => p.Json(value(t)!),
         rows => Parameter.Jsons(rows, r => value(r.Turn) ?? absent));
 
     private static Column Integer(string name, Func<NewTurn, int?> value) => new(
-        name, t => value(t) is not null, t => Parameter.Integer(value(t)), (p, t) => Parameter.Give(p, value(t)!.Value),
+        name, t => value(t) is not null, (p, t) => p.Integer(value(t)!.Value),
         rows => Parameter.Integers(rows, r => value(r.Turn)));
 
     private static Column Time(string name, Func<NewTurn, DateTimeOffset?> value) => new(
-        name, t => value(t) is not null, t => Parameter.Time(value(t)), (p, t) => Parameter.Give(p, value(t)!.Value.UtcDateTime),
+        name, t => value(t) is not null, (p, t) => p.Time(value(t)!.Value),
         rows => Parameter.Times(rows, r => value(r.Turn)));
 
     private static Column Uuid(string name, Func<NewTurn, Guid?> value) => new(
-        name, t => value(t) is not null, t => Parameter.Uuid(value(t)), (p, t) => Parameter.Give(p, value(t)!.Value),
+        name, t => value(t) is not null, (p, t) => p.Uuid(value(t)!.Value),
         rows => Parameter.Uuids(rows, r => value(r.Turn)));
 
     private static Column Flag(string name, Func<NewTurn, bool> value) => new(
-        name, value, t => Parameter.Boolean(value(t)), (p, t) => Parameter.Give(p, value(t)), rows => Parameter.Booleans(rows, r => value(r.Turn)));
+        name, value, (p, t) => p.Boolean(value(t)), rows => Parameter.Booleans(rows, r => value(r.Turn)));
 
-    // One makes a lone turn's parameter, Give gives it another turn's value; both only where IsGiven.
+    // One tells a lone turn's value, only where IsGiven.
     private sealed record Column(
         string Name,
         Func<NewTurn, bool> IsGiven,
-        Func<NewTurn, NpgsqlParameter> One,
-        Action<NpgsqlParameter, NewTurn> Give,
+        Action<KeptParameters, NewTurn> One,
         Func<IReadOnlyList<TurnInput>, NpgsqlParameter> Many,
         string Cast = "");
 

@@ -198,7 +198,7 @@ public sealed class Database : IAsyncDisposable
     /// <see cref="WriterLine.RunAsync"/>, which says what the statement must do.
     /// </summary>
     internal async Task<TResult> RunAsWriterAsync<TValues, TResult>(
-        string sql, TValues values, Func<TValues, NpgsqlParameter[]> make, Action<NpgsqlParameterCollection, TValues> give,
+        string sql, TValues values, Action<KeptParameters, TValues> fill,
         Func<NpgsqlDataReader, CancellationToken, Task<TResult>> read, CancellationToken cancellationToken)
     {
         await freeLines.WaitAsync(cancellationToken);
@@ -206,7 +206,7 @@ public sealed class Database : IAsyncDisposable
             line = new WriterLine(writers.Value);
         try
         {
-            return await line.RunAsync(sql, values, make, give, read, cancellationToken);
+            return await line.RunAsync(sql, values, fill, read, cancellationToken);
         }
         catch (VoxbaseException e) when (e.Error == DataErrors.Unavailable)
         {

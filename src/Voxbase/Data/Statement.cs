@@ -54,15 +54,6 @@ internal static class Parameter
     public static NpgsqlParameter Times<T>(IReadOnlyList<T> rows, Func<T, DateTimeOffset?> value) =>
         Array(NpgsqlDbType.TimestampTz, rows, row => value(row)?.UtcDateTime);
 
-    /// <summary>Gives a parameter that was made with a value of this type another one.</summary>
-    public static void Give<T>(NpgsqlParameter parameter, T value) => ((NpgsqlParameter<T>)parameter).TypedValue = value;
-
-    /// <summary>A parameter that may be given a null as well as a value.</summary>
-    public static NpgsqlParameter UuidOrNull(Guid? value) => new() { NpgsqlDbType = NpgsqlDbType.Uuid, Value = value ?? (object)DBNull.Value };
-
-    /// <summary>Gives a parameter that was made for both a value or a null.</summary>
-    public static void GiveOrNull(NpgsqlParameter parameter, Guid? value) => parameter.Value = value ?? (object)DBNull.Value;
-
     // Typed where there is a value: Npgsql then neither boxes it nor looks its type up.
     private static NpgsqlParameter Of<T>(NpgsqlDbType type, T? value)
         where T : struct =>

@@ -17,27 +17,34 @@ internal sealed class WriterLine(NpgsqlDataSource source) : IAsyncDisposable
     private const int MostStatements = 256;
 
     // By the text's identity: whoever repeats a statement has its text at hand.
-    private readonly Dictionary<string, NpgsqlCommand> prepared = new(ReferenceEqualityComparer.Instance);
+    private readonly Dictionary<string, (NpgsqlCommand Command, KeptParameters Parameters)> prepared = new(ReferenceEqualityComparer.Instance);
     private NpgsqlConnection? connection;
 
     /// <summary>Runs a statement. What PostgreSQL undid because it met another transaction is repeated, a few times.</summary>
     /// <param name="sql">Its text, the same object each time.</param>
     /// <param name="values">What the parameters come from.</param>
-    /// <param name="make">Makes the parameters, with values, when the statement is new on this line.</param>
-    /// <param name="give">Gives the parameters other values of the same types.</param>
+    /// <param name="fill">Tells all parameters, in order.</param>
     /// <param name="read">Reads the result. Called again when the statement is repeated, and begins anew then.</param>
     /// <param name="cancellationToken">Gives up; whether the statement was done is not known then.</param>
     /// <exception cref="VoxbaseException">As of any statement; the next call has a new connection if this one broke.</exception>
     public async Task<TResult> RunAsync<TValues, TResult>(
-        string sql, TValues values, Func<TValues, NpgsqlParameter[]> make, Action<NpgsqlParameterCollection, TValues> give,
+        string sql, TValues values, Action<KeptParameters, TValues> fill,
         Func<NpgsqlDataReader, CancellationToken, Task<TResult>> read, CancellationToken cancellationToken)
     {
         try
         {
-            if (!prepared.TryGetValue(sql, out var command))
-                command = await PrepareAsync(sql, make(values), cancellationToken);
-            else
-                give(command.Parameters, values);
+            var isKept = prepared.TryGetValue(sql, out var statement);
+            if (!isKept)
+                statement = await NewAsync(sql, cancellationToken);
+            var (command, parameters) = statement;
+            parameters.Begin();
+            fill(parameters, values);
+            if (!isKept)
+            {
+                await command.PrepareAsync(cancellationToken);
+                prepared[sql] = statement;
+            }
+
             for (var attempt = 1; ; attempt++)
             {
                 try
@@ -74,14 +81,12 @@ internal sealed class WriterLine(NpgsqlDataSource source) : IAsyncDisposable
             await open.DisposeAsync();
     }
 
-    private async Task<NpgsqlCommand> PrepareAsync(string sql, NpgsqlParameter[] parameters, CancellationToken cancellationToken)
+    private async Task<(NpgsqlCommand Command, KeptParameters Parameters)> NewAsync(string sql, CancellationToken cancellationToken)
     {
         if (prepared.Count >= MostStatements)
             await DisposeAsync();
         connection ??= await source.OpenConnectionAsync(cancellationToken);
         var command = new NpgsqlCommand(sql, connection);
-        command.Parameters.AddRange(parameters);
-        await command.PrepareAsync(cancellationToken);
-        return prepared[sql] = command;
+        return (command, new KeptParameters(command.Parameters));
     }
 }

@@ -117,8 +117,7 @@ public sealed class Budgets(Database database, VoxbaseOptions options, TimeProvi
         database.RunAsWriterAsync(
             Reservations.ReleaseSql,
             conversationId,
-            static id => [Parameter.Uuid(id)],
-            static (parameters, id) => Parameter.Give(parameters[0], id),
+            static (parameters, id) => parameters.Uuid(id),
             static (_, _) => Task.FromResult(true),
             cancellationToken);
 
@@ -237,13 +236,12 @@ public sealed class Budgets(Database database, VoxbaseOptions options, TimeProvi
         database.RunAsWriterAsync(
             Reservations.ReserveSql,
             (conversationId, userId, usd: options.Spending.ReservationUsd, seconds: (int)options.Spending.ReservationLapse.TotalSeconds),
-            static of => [Parameter.Uuid(of.conversationId), Parameter.UuidOrNull(of.userId), Parameter.Numeric(of.usd), Parameter.Integer(of.seconds)],
             static (parameters, of) =>
             {
-                Parameter.Give(parameters[0], of.conversationId);
-                Parameter.GiveOrNull(parameters[1], of.userId);
-                Parameter.Give(parameters[2], of.usd);
-                Parameter.Give(parameters[3], of.seconds);
+                parameters.Uuid(of.conversationId);
+                parameters.UuidOrNull(of.userId);
+                parameters.Numeric(of.usd);
+                parameters.Integer(of.seconds);
             },
             static async (results, ct) =>
             {

@@ -580,6 +580,9 @@ public sealed class EmbeddedPostgres : IAsyncDisposable
             ["full_page_writes"] = "on",
             ["synchronous_commit"] = "on",
             ["wal_compression"] = "on",
+            // What commits without waiting is on the disk with its page. Else PostgreSQL wakes its WAL writer at each of those commits, in vain,
+            // until a megabyte has gathered: a third of a reservation.
+            ["wal_writer_flush_after"] = "0",
             ["max_wal_size"] = "2GB",
             ["max_wal_senders"] = "20",
             ["max_replication_slots"] = "20",

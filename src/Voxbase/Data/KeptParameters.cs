@@ -16,14 +16,6 @@ internal sealed class KeptParameters(NpgsqlParameterCollection parameters)
 
     public void Uuid(Guid value) => Next(NpgsqlDbType.Uuid, value);
 
-    // Npgsql's typed parameters of values have no null.
-    public void UuidOrNull(Guid? value)
-    {
-        if (place == parameters.Count)
-            parameters.Add(new NpgsqlParameter { NpgsqlDbType = NpgsqlDbType.Uuid });
-        parameters[place++].Value = value ?? (object)DBNull.Value;
-    }
-
     public void Text(string value) => Next(NpgsqlDbType.Text, value);
 
     public void Json(string value) => Next(NpgsqlDbType.Jsonb, value);

@@ -112,6 +112,9 @@ create domain vox.json_object as jsonb constraint json_object CHECK ((jsonb_type
 create domain vox.nonnegative as integer constraint nonnegative CHECK ((VALUE >= 0));
 comment on domain vox.nonnegative is 'Tokens, milliseconds, counts: from 0 up.';
 
+create domain vox.nonnegative_usd as numeric(18,9) constraint nonnegative_usd CHECK ((VALUE >= (0)::numeric));
+comment on domain vox.nonnegative_usd is 'US dollars to the nano-dollar, from 0 up.';
+
 create domain vox.provider_name as text constraint provider_name CHECK (((length(VALUE) >= 1) AND (length(VALUE) <= 512)));
 comment on domain vox.provider_name is 'A name that a provider or client gives: 1 to 512 characters.';
 
@@ -676,30 +679,23 @@ $function$;
 comment on function vox_private.cleaning_wanted() is 'Takes a conversation on as its preferences say: {"cleaning": true}, or an object with engine, level, mode, language, window_size and enabled; otherwise as the installation does.';
 revoke execute on function vox_private.cleaning_wanted() from public;
 
-CREATE OR REPLACE FUNCTION vox_private.cleanings_owner_changed()
- RETURNS trigger
- LANGUAGE plpgsql
- SECURITY DEFINER
- SET search_path TO ''
-AS $function$
-begin
-  update vox.cleanings set user_id = new.user_id where conversation_id = new.id and user_id is null;
-  update vox.cleaned_versions set user_id = new.user_id where conversation_id = new.id and user_id is null;
-  update vox.key_terms set user_id = new.user_id where conversation_id = new.id and user_id is null;
-  return null;
-end
-$function$;
-revoke execute on function vox_private.cleanings_owner_changed() from public;
-
 CREATE OR REPLACE FUNCTION vox_private.conversation_deleted()
  RETURNS trigger
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO ''
+ SET enable_seqscan TO 'off'
 AS $function$
 begin
-  delete from vox.function_calls where conversation_id = old.id;
-  delete from vox.usage_events where conversation_id = old.id;
+  -- Rows of nobody have no foreign key that takes them along.
+  if old.user_id is null then
+    delete from vox.function_calls where conversation_id = old.id;
+    delete from vox.usage_events where conversation_id = old.id;
+  end if;
+  -- These have no foreign key to their conversation.
+  delete from vox.turns where conversation_id = old.id;
+  delete from vox.provider_events where conversation_id = old.id;
+  perform vox_private.fold_usage(array[old.id]);
   return null;
 end
 $function$;
@@ -786,12 +782,24 @@ CREATE OR REPLACE FUNCTION vox_private.conversation_owner_changed()
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO ''
+ SET enable_seqscan TO 'off'
 AS $function$
 begin
-  update vox.participants set owner_id = new.user_id where conversation_id = new.id and owner_id is null;
-  update vox.function_calls set user_id = new.user_id where conversation_id = new.id and user_id is null;
-  update vox.usage_events set user_id = new.user_id where conversation_id = new.id and user_id is null;
-  update vox.charges set user_id = new.user_id where conversation_id = new.id and user_id is null;
+  -- Who gives a conversation away takes its rows along by their foreign keys; those of nobody have no key that holds them.
+  if old.user_id is null then
+    update vox.participants set owner_id = new.user_id where conversation_id = new.id and owner_id is null;
+    update vox.function_calls set user_id = new.user_id where conversation_id = new.id and user_id is null;
+    update vox.usage_events set user_id = new.user_id where conversation_id = new.id and user_id is null;
+    update vox.charges set user_id = new.user_id where conversation_id = new.id and user_id is null;
+    update vox.cleanings set user_id = new.user_id where conversation_id = new.id and user_id is null;
+    update vox.cleaned_versions set user_id = new.user_id where conversation_id = new.id and user_id is null;
+    update vox.key_terms set user_id = new.user_id where conversation_id = new.id and user_id is null;
+    update vox.recordings set user_id = new.user_id where conversation_id = new.id and user_id is null;
+  end if;
+  -- These have no foreign key to their conversation.
+  update vox.turns set user_id = new.user_id where conversation_id = new.id;
+  update vox.provider_events set user_id = new.user_id where conversation_id = new.id;
+  perform vox_private.fold_usage(array[new.id]);
   return null;
 end
 $function$;
@@ -822,19 +830,6 @@ begin
 end
 $function$;
 revoke execute on function vox_private.conversation_starting() from public;
-
-CREATE OR REPLACE FUNCTION vox_private.conversation_usage_moved()
- RETURNS trigger
- LANGUAGE plpgsql
- SECURITY DEFINER
- SET search_path TO ''
-AS $function$
-begin
-  perform vox_private.fold_usage(array[old.id]);
-  return null;
-end
-$function$;
-revoke execute on function vox_private.conversation_usage_moved() from public;
 
 CREATE OR REPLACE FUNCTION vox_private.drop_lapsed(payer uuid, but uuid)
  RETURNS integer
@@ -1523,34 +1518,6 @@ $function$;
 comment on function vox_private.provider_events_added() is 'Proves that each conversation exists and belongs to the events'' user_id, and keeps it from being deleted until the transaction ends.';
 revoke execute on function vox_private.provider_events_added() from public;
 
-CREATE OR REPLACE FUNCTION vox_private.provider_events_follow_owner()
- RETURNS trigger
- LANGUAGE plpgsql
- SECURITY DEFINER
- SET search_path TO ''
- SET enable_seqscan TO 'off'
-AS $function$
-begin
-  update vox.provider_events set user_id = new.user_id where conversation_id = new.id;
-  return null;
-end
-$function$;
-revoke execute on function vox_private.provider_events_follow_owner() from public;
-
-CREATE OR REPLACE FUNCTION vox_private.provider_events_go_with_conversation()
- RETURNS trigger
- LANGUAGE plpgsql
- SECURITY DEFINER
- SET search_path TO ''
- SET enable_seqscan TO 'off'
-AS $function$
-begin
-  delete from vox.provider_events where conversation_id = old.id;
-  return null;
-end
-$function$;
-revoke execute on function vox_private.provider_events_go_with_conversation() from public;
-
 CREATE OR REPLACE FUNCTION vox_private.publish_messages()
  RETURNS boolean
  LANGUAGE plpgsql
@@ -1577,19 +1544,6 @@ $function$;
 comment on function vox_private.publish_messages() is 'Adds realtime.messages to the feed''s publication; true when it is in it.';
 revoke execute on function vox_private.publish_messages() from public;
 grant execute on function vox_private.publish_messages() to service_role;
-
-CREATE OR REPLACE FUNCTION vox_private.recordings_owner_changed()
- RETURNS trigger
- LANGUAGE plpgsql
- SECURITY DEFINER
- SET search_path TO ''
-AS $function$
-begin
-  update vox.recordings set user_id = new.user_id where conversation_id = new.id and user_id is null;
-  return null;
-end
-$function$;
-revoke execute on function vox_private.recordings_owner_changed() from public;
 
 CREATE OR REPLACE FUNCTION vox_private.recount_spend(only_users uuid[])
  RETURNS void
@@ -1631,7 +1585,7 @@ begin
 end
 $function$;
 revoke execute on function vox_private.release_lapsed() from public;
-grant execute on function vox_private.release_lapsed() to service_role;
+grant execute on function vox_private.release_lapsed() to vox_writer;
 
 CREATE OR REPLACE FUNCTION vox_private.release_spend(call uuid)
  RETURNS void
@@ -1651,7 +1605,6 @@ begin
 end
 $function$;
 revoke execute on function vox_private.release_spend(uuid) from public;
-grant execute on function vox_private.release_spend(uuid) to service_role, vox_writer;
 
 CREATE OR REPLACE FUNCTION vox_private.require_admin()
  RETURNS void
@@ -1684,7 +1637,7 @@ $function$;
 revoke execute on function vox_private.require_end(vox.conversation_status,timestamp with time zone) from public;
 grant execute on function vox_private.require_end(vox.conversation_status,timestamp with time zone) to authenticated, service_role;
 
-CREATE OR REPLACE FUNCTION vox_private.reserve_spend(call uuid, payer uuid, amount numeric, lapse interval)
+CREATE OR REPLACE FUNCTION vox_private.reserve_spend(call uuid, payer uuid, amount numeric, lapse interval, is_new boolean)
  RETURNS vox_private.standing
  LANGUAGE plpgsql
  SECURITY DEFINER
@@ -1696,7 +1649,6 @@ declare
   held numeric;
   added numeric;
   is_over boolean;
-  is_new boolean := false;
   is_needed boolean;
   setting text;
 begin
@@ -1704,22 +1656,7 @@ begin
   -- before that takes the call's beginning with it.
   setting := pg_catalog.set_config('synchronous_commit', 'off', true);
 
-  if payer is not null then
-    -- A call that begins, of somebody whose terms are known and who has room: this is all.
-    insert into vox.reservations (conversation_id, user_id, held_usd, lapses_at)
-    values (call, payer, amount, pg_catalog.now() + lapse)
-    on conflict do nothing;
-    is_new := found;
-    if is_new then
-      update vox.reserved_spend s set reserved_usd = s.reserved_usd + amount, updated_at = pg_catalog.now()
-      where s.user_id = payer and s.known_until > pg_catalog.now()
-        and (s.on_exceed = 'warn' or s.spent_usd + s.reserved_usd < s.limit_usd)
-      returning s.user_id, s.month, s.limit_usd, s.alert_ratio, s.on_exceed::text, s.spent_usd, s.reserved_usd, amount into standing;
-      if found then
-        return standing;
-      end if;
-    end if;
-  else
+  if payer is null then
     -- A running call is known by its conversation alone; one that is over holds nothing.
     select c.user_id, c.ended_at is not null into payer, is_over from vox.conversations c where c.id = call;
     if is_over then
@@ -1783,9 +1720,9 @@ begin
     known.reserved_usd + coalesce(added, 0), coalesce(held + coalesce(added, 0), added));
 end
 $function$;
-comment on function vox_private.reserve_spend(uuid,uuid,numeric,interval) is 'Where the payer stands with this call''s reservation made or kept; null for a call that is over or that nobody pays for.';
-revoke execute on function vox_private.reserve_spend(uuid,uuid,numeric,interval) from public;
-grant execute on function vox_private.reserve_spend(uuid,uuid,numeric,interval) to service_role, vox_writer;
+comment on function vox_private.reserve_spend(uuid,uuid,numeric,interval,boolean) is 'Where the payer stands with this call''s reservation made or kept; null for a call that is over or that nobody pays for. is_new: this statement has made it, and the payer''s sum does not have it yet.';
+revoke execute on function vox_private.reserve_spend(uuid,uuid,numeric,interval,boolean) from public;
+grant execute on function vox_private.reserve_spend(uuid,uuid,numeric,interval,boolean) to vox_writer;
 
 CREATE OR REPLACE FUNCTION vox_private.seconds_between(since timestamp with time zone, until timestamp with time zone)
  RETURNS integer
@@ -1943,34 +1880,6 @@ begin
 end
 $function$;
 revoke execute on function vox_private.turns_changed() from public;
-
-CREATE OR REPLACE FUNCTION vox_private.turns_follow_owner()
- RETURNS trigger
- LANGUAGE plpgsql
- SECURITY DEFINER
- SET search_path TO ''
- SET enable_seqscan TO 'off'
-AS $function$
-begin
-  update vox.turns set user_id = new.user_id where conversation_id = new.id;
-  return null;
-end
-$function$;
-revoke execute on function vox_private.turns_follow_owner() from public;
-
-CREATE OR REPLACE FUNCTION vox_private.turns_go_with_conversation()
- RETURNS trigger
- LANGUAGE plpgsql
- SECURITY DEFINER
- SET search_path TO ''
- SET enable_seqscan TO 'off'
-AS $function$
-begin
-  delete from vox.turns where conversation_id = old.id;
-  return null;
-end
-$function$;
-revoke execute on function vox_private.turns_go_with_conversation() from public;
 
 CREATE OR REPLACE FUNCTION vox_private.usage_events_added()
  RETURNS trigger
@@ -2798,11 +2707,10 @@ comment on column vox.recordings.audio is 'The bytes, of an agent''s upload.';
 create table vox.reservations (
   conversation_id uuid not null,
   user_id uuid not null,
-  held_usd numeric(18,9) not null,
+  held_usd vox.nonnegative_usd not null,
   lapses_at timestamp with time zone not null,
   created_at timestamp with time zone not null default now(),
-  constraint reservations_pkey PRIMARY KEY (conversation_id, user_id),
-  constraint reservations_held_not_negative CHECK ((held_usd >= (0)::numeric))
+  constraint reservations_pkey PRIMARY KEY (conversation_id, user_id)
 ) with (fillfactor=70);
 comment on table vox.reservations is 'What a running call holds of its payer''s budget. The conversation need not exist yet.';
 comment on column vox.reservations.held_usd is 'What is left of it: charges of the conversation use it up.';
@@ -2811,7 +2719,7 @@ CREATE INDEX reservations_user_idx ON vox.reservations USING btree (user_id);
 
 create table vox.reserved_spend (
   user_id uuid not null,
-  reserved_usd numeric(18,9) not null default 0,
+  reserved_usd vox.nonnegative_usd not null default 0,
   created_at timestamp with time zone not null default now(),
   updated_at timestamp with time zone not null default now(),
   month date not null default '-infinity'::date,
@@ -2820,8 +2728,7 @@ create table vox.reserved_spend (
   alert_ratio numeric(5,4) not null default 1,
   on_exceed vox.on_exceed not null default 'stop'::vox.on_exceed,
   known_until timestamp with time zone not null default '-infinity'::timestamp with time zone,
-  constraint reserved_spend_pkey PRIMARY KEY (user_id),
-  constraint reserved_spend_not_negative CHECK ((reserved_usd >= (0)::numeric))
+  constraint reserved_spend_pkey PRIMARY KEY (user_id)
 ) with (fillfactor=50);
 comment on table vox.reserved_spend is 'Where each user stands: what running calls hold, and what a reservation must know; the lock under which that changes.';
 comment on column vox.reserved_spend.reserved_usd is 'The sum of the user''s reservations, those that lapsed included until they are taken away.';
@@ -3067,7 +2974,7 @@ create view vox.budget_positions with (security_invoker=true) as
             ELSE NULL::timestamp with time zone
         END AS override_until,
     COALESCE(s.amount_usd, 0::numeric) AS spent_usd,
-    GREATEST(0::numeric, COALESCE(r.reserved_usd, 0::numeric) - COALESCE(l.held_usd, 0::numeric)) AS reserved_usd,
+    GREATEST(0::numeric, COALESCE(r.reserved_usd::numeric, 0::numeric) - COALESCE(l.held_usd, 0::numeric)) AS reserved_usd,
     COALESCE(s.tokens, 0::numeric) AS tokens,
     COALESCE(s.conversations, 0) AS conversations
    FROM ( SELECT vox_private.budget_month(now()) AS month
@@ -3077,7 +2984,7 @@ create view vox.budget_positions with (security_invoker=true) as
      LEFT JOIN vox.budgets t ON t.tier = u.tier
      LEFT JOIN vox.monthly_spend s ON s.user_id = u.id AND s.month = w.month
      LEFT JOIN vox.reserved_spend r ON r.user_id = u.id
-     LEFT JOIN LATERAL ( SELECT sum(reservations.held_usd) AS held_usd
+     LEFT JOIN LATERAL ( SELECT sum(reservations.held_usd::numeric) AS held_usd
            FROM vox.reservations
           WHERE reservations.user_id = u.id AND reservations.lapses_at <= now()) l ON true
   WHERE u.deleted_at IS NULL;
@@ -3126,19 +3033,11 @@ CREATE TRIGGER cleaned_versions_fill_user BEFORE INSERT ON vox.cleaned_versions 
 CREATE TRIGGER cleanings_touch BEFORE UPDATE ON vox.cleanings FOR EACH ROW EXECUTE FUNCTION vox_private.touch_updated_at();
 CREATE TRIGGER conversations_cleaning_changed AFTER UPDATE OF preferences ON vox.conversations FOR EACH ROW WHEN ((((old.preferences)::jsonb -> 'cleaning'::text) IS DISTINCT FROM ((new.preferences)::jsonb -> 'cleaning'::text))) EXECUTE FUNCTION vox_private.cleaning_wanted();
 CREATE TRIGGER conversations_cleaning_wanted AFTER INSERT ON vox.conversations FOR EACH ROW EXECUTE FUNCTION vox_private.cleaning_wanted();
-CREATE TRIGGER conversations_cleanings_owner AFTER UPDATE OF user_id ON vox.conversations FOR EACH ROW WHEN (((old.user_id IS NULL) AND (new.user_id IS NOT NULL))) EXECUTE FUNCTION vox_private.cleanings_owner_changed();
-CREATE TRIGGER conversations_deleted AFTER DELETE ON vox.conversations FOR EACH ROW WHEN ((old.user_id IS NULL)) EXECUTE FUNCTION vox_private.conversation_deleted();
+CREATE TRIGGER conversations_deleted AFTER DELETE ON vox.conversations FOR EACH ROW EXECUTE FUNCTION vox_private.conversation_deleted();
 CREATE TRIGGER conversations_going BEFORE DELETE ON vox.conversations FOR EACH ROW EXECUTE FUNCTION vox_private.conversation_going();
 CREATE TRIGGER conversations_moving BEFORE UPDATE OF status, state, user_id, kind, session_id, room_name, name, description, end_reason, connected_at, ended_at, asr_provider, asr_model, llm_provider, llm_model, tts_provider, tts_model, ai_agent_used, recording_file_id, transcript_file_id, summary, metadata, preferences, session_state, archived_at ON vox.conversations FOR EACH ROW EXECUTE FUNCTION vox_private.conversation_moving();
-CREATE TRIGGER conversations_owner_changed AFTER UPDATE OF user_id ON vox.conversations FOR EACH ROW WHEN (((old.user_id IS NULL) AND (new.user_id IS NOT NULL))) EXECUTE FUNCTION vox_private.conversation_owner_changed();
-CREATE TRIGGER conversations_provider_events_deleted AFTER DELETE ON vox.conversations FOR EACH ROW EXECUTE FUNCTION vox_private.provider_events_go_with_conversation();
-CREATE TRIGGER conversations_provider_events_follow_owner AFTER UPDATE OF user_id ON vox.conversations FOR EACH ROW WHEN ((old.user_id IS DISTINCT FROM new.user_id)) EXECUTE FUNCTION vox_private.provider_events_follow_owner();
-CREATE TRIGGER conversations_recordings_owner AFTER UPDATE OF user_id ON vox.conversations FOR EACH ROW WHEN (((old.user_id IS NULL) AND (new.user_id IS NOT NULL))) EXECUTE FUNCTION vox_private.recordings_owner_changed();
+CREATE TRIGGER conversations_owner_changed AFTER UPDATE OF user_id ON vox.conversations FOR EACH ROW WHEN ((old.user_id IS DISTINCT FROM new.user_id)) EXECUTE FUNCTION vox_private.conversation_owner_changed();
 CREATE TRIGGER conversations_starting BEFORE INSERT ON vox.conversations FOR EACH ROW EXECUTE FUNCTION vox_private.conversation_starting();
-CREATE TRIGGER conversations_turns_deleted AFTER DELETE ON vox.conversations FOR EACH ROW EXECUTE FUNCTION vox_private.turns_go_with_conversation();
-CREATE TRIGGER conversations_turns_follow_owner AFTER UPDATE OF user_id ON vox.conversations FOR EACH ROW WHEN ((old.user_id IS DISTINCT FROM new.user_id)) EXECUTE FUNCTION vox_private.turns_follow_owner();
-CREATE TRIGGER conversations_usage_gone AFTER DELETE ON vox.conversations FOR EACH ROW EXECUTE FUNCTION vox_private.conversation_usage_moved();
-CREATE TRIGGER conversations_usage_owner AFTER UPDATE OF user_id ON vox.conversations FOR EACH ROW WHEN ((old.user_id IS DISTINCT FROM new.user_id)) EXECUTE FUNCTION vox_private.conversation_usage_moved();
 CREATE TRIGGER function_calls_added AFTER INSERT ON vox.function_calls REFERENCING NEW TABLE AS added_calls FOR EACH STATEMENT EXECUTE FUNCTION vox_private.function_calls_added();
 CREATE TRIGGER function_calls_fill_user BEFORE INSERT ON vox.function_calls FOR EACH ROW WHEN ((new.user_id IS NULL)) EXECUTE FUNCTION vox_private.fill_user_id();
 CREATE TRIGGER function_calls_touch BEFORE UPDATE ON vox.function_calls FOR EACH ROW EXECUTE FUNCTION vox_private.touch_updated_at();
@@ -3407,12 +3306,18 @@ create policy reservations_select on vox.reservations for select to authenticate
 create policy reservations_service on vox.reservations for all to service_role
   using (true)
   with check (true);
+create policy reservations_write on vox.reservations for all to vox_writer
+  using (true)
+  with check (true);
 
 alter table vox.reserved_spend enable row level security;
 alter table vox.reserved_spend force row level security;
 create policy reserved_spend_select on vox.reserved_spend for select to authenticated
   using (((user_id = ( SELECT auth.uid() AS uid)) OR ( SELECT vox_private.is_admin() AS is_admin)));
 create policy reserved_spend_service on vox.reserved_spend for all to service_role
+  using (true)
+  with check (true);
+create policy reserved_spend_write on vox.reserved_spend for all to vox_writer
   using (true)
   with check (true);
 
@@ -3573,8 +3478,13 @@ grant insert (conversation_id, id, source, provider_id, status, location, conten
 
 grant update (status, location, content_type, size_bytes, duration_ms, started_at, ended_at, error_message, audio, details) on
     vox.recordings to service_role;
+grant delete on vox.reservations to vox_writer;
 grant select on vox.reservations to authenticated, service_role;
+grant insert (conversation_id, user_id, held_usd, lapses_at) on vox.reservations to vox_writer;
+grant select (conversation_id, user_id, held_usd) on vox.reservations to vox_writer;
 grant select on vox.reserved_spend to authenticated, service_role;
+grant select (user_id, reserved_usd, month, spent_usd, limit_usd, alert_ratio, on_exceed, known_until) on vox.reserved_spend to vox_writer;
+grant update (reserved_usd, updated_at) on vox.reserved_spend to vox_writer;
 grant insert on vox.turns to vox_writer;
 grant select on vox.turns to authenticated, service_role;
 

@@ -98,7 +98,18 @@ public sealed class Budgets(Database database, VoxbaseOptions options, TimeProvi
     /// <exception cref="VoxbaseException"><c>budget_exceeded</c>; nothing is held then.</exception>
     public async Task<CallStanding> ReserveAsync(Guid userId, Guid conversationId, CancellationToken cancellationToken = default)
     {
-        var standing = (await ReserveAsync((Guid?)userId, conversationId, cancellationToken))!;
+        var standing = (await database.RunAsWriterAsync(
+            Reservations.ReserveSql,
+            (conversationId, userId, options.Spending),
+            static (parameters, of) =>
+            {
+                parameters.Uuid(of.conversationId);
+                parameters.Uuid(of.userId);
+                parameters.Numeric(of.Spending.ReservationUsd);
+                parameters.Integer((int)of.Spending.ReservationLapse.TotalSeconds);
+            },
+            ReadStandingAsync,
+            cancellationToken))!;
         return standing.HeldUsd is not null
             ? standing
             : throw BudgetErrors.Exceeded.With(
@@ -110,7 +121,17 @@ public sealed class Budgets(Database database, VoxbaseOptions options, TimeProvi
     /// </summary>
     /// <returns>Null for a conversation that nobody pays for.</returns>
     public Task<CallStanding?> CheckAsServiceAsync(Guid conversationId, CancellationToken cancellationToken = default) =>
-        ReserveAsync(null, conversationId, cancellationToken);
+        database.RunAsWriterAsync(
+            Reservations.CheckSql,
+            (conversationId, options.Spending),
+            static (parameters, of) =>
+            {
+                parameters.Uuid(of.conversationId);
+                parameters.Numeric(of.Spending.ReservationUsd);
+                parameters.Integer((int)of.Spending.ReservationLapse.TotalSeconds);
+            },
+            ReadStandingAsync,
+            cancellationToken);
 
     /// <summary>Lets go of what a call holds. Runs as the service; harmless when it holds nothing.</summary>
     public Task ReleaseAsync(Guid conversationId, CancellationToken cancellationToken = default) =>
@@ -125,9 +146,10 @@ public sealed class Budgets(Database database, VoxbaseOptions options, TimeProvi
     /// Takes lapsed reservations away; they count no more since they lapsed, so this only keeps the table small. Returns how many.
     /// </summary>
     public Task<int> ReleaseLapsedAsync(CancellationToken cancellationToken = default) =>
-        database.RunAsync(
-            Caller.Service,
-            [new Statement(Reservations.ReleaseLapsedSql)],
+        database.RunAsWriterAsync(
+            Reservations.ReleaseLapsedSql,
+            0,
+            static (_, _) => { },
             static async (results, ct) => await results.ReadAsync(ct) ? results.GetInt32(0) : 0,
             cancellationToken);
 
@@ -232,27 +254,15 @@ public sealed class Budgets(Database database, VoxbaseOptions options, TimeProvi
             throw DataErrors.Forbidden.With("Only an administrator changes budgets.");
     }
 
-    private Task<CallStanding?> ReserveAsync(Guid? userId, Guid conversationId, CancellationToken cancellationToken) =>
-        database.RunAsWriterAsync(
-            Reservations.ReserveSql,
-            (conversationId, userId, usd: options.Spending.ReservationUsd, seconds: (int)options.Spending.ReservationLapse.TotalSeconds),
-            static (parameters, of) =>
-            {
-                parameters.Uuid(of.conversationId);
-                parameters.UuidOrNull(of.userId);
-                parameters.Numeric(of.usd);
-                parameters.Integer(of.seconds);
-            },
-            static async (results, ct) =>
-            {
-                if (!await results.ReadAsync(ct))
-                    return null;
-                var at = new RowReader(results);
-                return new CallStanding(
-                    at.Uuid()!.Value, at.Date(), at.Numeric()!.Value, at.Numeric()!.Value, at.Enum<OnExceed>()!.Value,
-                    at.Numeric()!.Value, at.Numeric()!.Value, at.Numeric());
-            },
-            cancellationToken);
+    private static async Task<CallStanding?> ReadStandingAsync(NpgsqlDataReader results, CancellationToken cancellationToken)
+    {
+        if (!await results.ReadAsync(cancellationToken))
+            return null;
+        var at = new RowReader(results);
+        return new CallStanding(
+            at.Uuid()!.Value, at.Date(), at.Numeric()!.Value, at.Numeric()!.Value, at.Enum<OnExceed>()!.Value,
+            at.Numeric()!.Value, at.Numeric()!.Value, at.Numeric());
+    }
 
     private Task<BudgetPosition?> ReadPositionAsync(string sql, Caller caller, Guid userId, CancellationToken cancellationToken) =>
         database.RunAsync(
@@ -338,20 +348,55 @@ public sealed class Budgets(Database database, VoxbaseOptions options, TimeProvi
     }
 }
 
-/// <summary>What running calls hold: the service's statements.</summary>
+/// <summary>What running calls hold: the statements of the library's own writer.</summary>
 internal static class Reservations
 {
+    // Not worth a flush of its own: the next durable commit, of the conversation or its first charge, carries it to the disk, and a crash
+    // before that takes the call's beginning with it. What the first half does not do, for want of room, because the terms must be read
+    // again or the call has its reservation already, the second does.
     internal const string ReserveSql =
+        """
+        with made as (
+          insert into vox.reservations (conversation_id, user_id, held_usd, lapses_at)
+          select $1, $2, $3, now() + make_interval(secs => $4)
+          where set_config('synchronous_commit', 'off', true) is not null
+          on conflict do nothing
+          returning user_id, held_usd
+        ), standing as (
+          update vox.reserved_spend s set reserved_usd = s.reserved_usd + m.held_usd, updated_at = now()
+          from made m
+          where s.user_id = m.user_id and s.known_until > now() and (s.on_exceed = 'warn' or s.spent_usd + s.reserved_usd < s.limit_usd)
+          returning s.user_id, s.month, s.limit_usd, s.alert_ratio, s.on_exceed::text, s.spent_usd, s.reserved_usd, m.held_usd
+        )
+        select * from standing
+        union all
+        select (c.standing).user_id, (c.standing).month, (c.standing).limit_usd, (c.standing).alert_ratio, (c.standing).on_exceed,
+          (c.standing).spent_usd, (c.standing).reserved_usd, (c.standing).held_usd
+        from (
+          select vox_private.reserve_spend($1, $2, $3, make_interval(secs => $4), exists (select from made)) as standing
+          where not exists (select from standing)
+          offset 0
+        ) c
+        """;
+
+    internal const string CheckSql =
         """
         select (s.standing).user_id, (s.standing).month, (s.standing).limit_usd, (s.standing).alert_ratio, (s.standing).on_exceed,
           (s.standing).spent_usd, (s.standing).reserved_usd, (s.standing).held_usd
-        from (select vox_private.reserve_spend($1, $2, $3, make_interval(secs => $4)) as standing offset 0) s
+        from (select vox_private.reserve_spend($1, null, $2, make_interval(secs => $3), false) as standing offset 0) s
         where (s.standing).user_id is not null
         """;
 
     internal const string ReleaseSql =
         """
-        select vox_private.release_spend($1)
+        with gone as (
+          delete from vox.reservations r
+          where r.conversation_id = $1 and set_config('synchronous_commit', 'off', true) is not null
+          returning r.user_id, r.held_usd
+        )
+        update vox.reserved_spend s set reserved_usd = s.reserved_usd - g.held_usd, updated_at = now()
+        from gone g
+        where s.user_id = g.user_id
         """;
 
     internal const string ReleaseLapsedSql =

@@ -342,7 +342,7 @@ public sealed class LiveRecorderTests(TestCluster cluster)
         await using var superuser = new Npgsql.NpgsqlConnection(db.ConnectionString + ";Pooling=false");
         await superuser.OpenAsync(Cancel);
         await using var cut = new Npgsql.NpgsqlCommand(
-            "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()", superuser);
+            "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and backend_type = 'client backend' and pid <> pg_backend_pid()", superuser);
         await cut.ExecuteNonQueryAsync(Cancel);
     }
 

@@ -27,7 +27,7 @@ public sealed class StatementTests(TestCluster cluster)
         [typeof(Captures)] = [Caller.ServiceRole],
         [typeof(CaptureRows)] = [Caller.ServiceRole],
         [typeof(Partitions)] = [Caller.ServiceRole],
-        [typeof(Reservations)] = [Caller.ServiceRole],
+        [typeof(Reservations)] = [Writer],
         [typeof(CleaningRows)] = [Caller.ServiceRole],
         [typeof(AlertRows)] = [Caller.ServiceRole],
         [typeof(AlertMeasures)] = [Caller.ServiceRole],

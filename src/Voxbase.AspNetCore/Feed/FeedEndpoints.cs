@@ -1,4 +1,3 @@
-using System.Text;
 using System.Text.Json;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Hosting;
@@ -16,8 +15,7 @@ internal sealed class FeedEndpoints(Feed feed, LiveConversations live, VoxbaseOp
 
     private const int SnapshotTurns = 100;
 
-    // Shorter than the minute after which proxies close what is silent.
-    private static readonly TimeSpan BeatEvery = TimeSpan.FromSeconds(30);
+    private readonly FeedBeats beats = new(time);
 
     public void Map(VoxbaseRoutes routes)
     {
@@ -149,30 +147,26 @@ internal sealed class FeedEndpoints(Feed feed, LiveConversations live, VoxbaseOp
         try
         {
             await stream.FlushAsync(cancellationToken);
-            await using var timer = time.CreateTimer(static state => ((FeedSubscription)state!).Wake(), subscription, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
-            var isQuiet = true;
+            using var pulse = beats.Begin(subscription, expiry);
             while (error is null)
             {
-                var left = expiry - time.GetUtcNow();
-                if (left <= TimeSpan.Zero)
+                if (time.GetUtcNow() >= expiry)
                 {
                     error = FeedErrors.SessionOver;
                     Tell(stream, subscription, error.With("The token of this stream has expired."));
                     break;
                 }
 
-                // A timer may be a little early: not before the second is over.
-                if (isQuiet)
-                    timer.Change(left < BeatEvery ? left + TimeSpan.FromMilliseconds(1) : BeatEvery, Timeout.InfiniteTimeSpan);
                 if (!await subscription.WaitToReadAsync(cancellationToken))
                     break;
-                isQuiet = true;
+                var isQuiet = true;
                 for (var i = 0; i < 256 && subscription.TryRead(out var next); i++)
                 {
                     isQuiet = false;
                     if (taken is not null && next.Kind == FeedEventKind.Change && taken.Holds(next))
                         continue;
-                    Write(stream, next, isPlaced: snapshot is null || taken is not null || subscription.Request.After is not null);
+                    // A client that comes back before it had the snapshot wants it then: no position before it.
+                    stream.Write(next, isPlaced: next.Kind != FeedEventKind.Error && (snapshot is null || taken is not null || subscription.Request.After is not null));
                     if (snapshot is not null && (next.Kind == FeedEventKind.Resync || (next.Kind == FeedEventKind.Ready && subscription.Request.After is null)))
                         Write(stream, taken = await snapshot(cancellationToken));
                     if (next.Kind == FeedEventKind.Error && next.Error!.Error is var code && code != FeedErrors.PolicyFailed && code != FeedErrors.PolicySlow)
@@ -183,6 +177,7 @@ internal sealed class FeedEndpoints(Feed feed, LiveConversations live, VoxbaseOp
                     await stream.FlushAsync(cancellationToken);
                 else if (time.GetUtcNow() < expiry)
                     await stream.BeatAsync(cancellationToken);
+                pulse.Felt();
             }
 
             await stream.FlushAsync(cancellationToken);
@@ -202,22 +197,10 @@ internal sealed class FeedEndpoints(Feed feed, LiveConversations live, VoxbaseOp
     }
 
     private static void Tell(FeedStream stream, FeedSubscription subscription, VoxbaseException e) =>
-        Write(stream, new FeedEvent { Kind = FeedEventKind.Error, Position = subscription.ReadUpTo, Error = e }, isPlaced: false);
+        stream.Write(new FeedEvent { Kind = FeedEventKind.Error, Position = subscription.ReadUpTo, Error = e }, isPlaced: false);
 
-    // A client that comes back before it had the snapshot wants it then: no position before it.
-    private static void Write(FeedStream stream, FeedEvent next, bool isPlaced) => stream.Write(
-        JsonNamingPolicy.SnakeCaseLower.ConvertName(next.Kind.ToString()),
-        isPlaced && next.Kind is not FeedEventKind.Error ? next.Position : null,
-        next.ToJson().Span);
-
-    private static void Write(FeedStream stream, LiveSnapshot snapshot)
-    {
-        var json = new byte[snapshot.Json.Length + 32];
-        var length = Encoding.UTF8.GetBytes("{\"type\":\"snapshot\",", json);
-        snapshot.Json.Span.CopyTo(json.AsSpan(length));
-        json[length + snapshot.Json.Length] = (byte)'}';
-        stream.Write("snapshot", null, json.AsSpan(0, length + snapshot.Json.Length + 1));
-    }
+    private static void Write(FeedStream stream, LiveSnapshot snapshot) =>
+        stream.Write("snapshot", [.. "{\"type\":\"snapshot\","u8, .. snapshot.Json.Span, (byte)'}']);
 
     private DateTimeOffset ExpiryOf(Caller caller) =>
         JsonElement.Parse(caller.Claims).TryGetProperty("exp", out var exp) && exp.ValueKind == JsonValueKind.Number && exp.TryGetDouble(out var seconds)

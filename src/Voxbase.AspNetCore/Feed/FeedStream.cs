@@ -9,11 +9,13 @@ namespace Voxbase.AspNetCore;
 /// <summary>How events go out: server-sent events, or messages of a WebSocket.</summary>
 internal abstract class FeedStream
 {
-    /// <summary>Puts an event, or another JSON object of its shape, into what is sent next.</summary>
-    /// <param name="type">The event's name.</param>
-    /// <param name="position">Where to go on from after it; null where the client should not.</param>
-    /// <param name="json">The object, without a line break; empty for the position alone.</param>
-    public abstract void Write(string type, FeedPosition? position, ReadOnlySpan<byte> json);
+    /// <summary>Puts an event into what is sent next.</summary>
+    /// <param name="next">The event.</param>
+    /// <param name="isPlaced">Whether the client is to go on behind it when it comes back.</param>
+    public abstract void Write(FeedEvent next, bool isPlaced);
+
+    /// <summary>Puts a JSON object of an event's shape, without a line break, into what is sent next.</summary>
+    public abstract void Write(string type, byte[] json);
 
     /// <summary>Sends what was put in.</summary>
     public abstract Task FlushAsync(CancellationToken cancellationToken);
@@ -28,7 +30,13 @@ internal abstract class FeedStream
 /// <summary>Server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html).</summary>
 internal sealed class ServerSentEvents : FeedStream
 {
+    private static readonly byte[] Beat = [.. ":\n\n"u8];
+
     private readonly PipeWriter output;
+
+    // One event alone, which is what a live stream mostly has, is sent as it is: not copied into a buffer of this stream first.
+    private byte[]? only;
+    private bool isMore;
 
     public ServerSentEvents(HttpContext context)
     {
@@ -40,48 +48,71 @@ internal sealed class ServerSentEvents : FeedStream
         output = context.Response.BodyWriter;
     }
 
-    public override void Write(string type, FeedPosition? position, ReadOnlySpan<byte> json)
+    public override void Write(FeedEvent next, bool isPlaced)
     {
-        if (position is { } at)
-        {
-            output.Write("id: "u8);
-            Encoding.ASCII.GetBytes(at.ToString(), output);
-            output.Write("\n"u8);
-        }
-
-        if (!json.IsEmpty)
-        {
-            output.Write("event: "u8);
-            Encoding.ASCII.GetBytes(type, output);
-            output.Write("\ndata: "u8);
-            output.Write(json);
-            output.Write("\n"u8);
-        }
-
-        output.Write("\n"u8);
+        Put(isPlaced ? next.Frame ??= FrameOf(next.Name, next.Position, next.ToJson().Span) : FrameOf(next.Name, null, next.ToJson().Span));
     }
 
-    public override async Task FlushAsync(CancellationToken cancellationToken) => await output.FlushAsync(cancellationToken);
+    public override void Write(string type, byte[] json) => Put(FrameOf(type, null, json));
 
-    public override async Task BeatAsync(CancellationToken cancellationToken)
+    public override async Task FlushAsync(CancellationToken cancellationToken)
     {
-        output.Write(":\n\n"u8);
+        if (only is { } alone)
+        {
+            only = null;
+            await output.WriteAsync(alone, cancellationToken);
+            return;
+        }
+
+        isMore = false;
         await output.FlushAsync(cancellationToken);
     }
 
+    public override async Task BeatAsync(CancellationToken cancellationToken) => await output.WriteAsync(Beat, cancellationToken);
+
     public override Task CloseAsync(ErrorCode? error) => Task.CompletedTask;
+
+    private void Put(byte[] frame)
+    {
+        if (only is null && !isMore)
+        {
+            only = frame;
+            return;
+        }
+
+        if (only is { } first)
+            output.Write(first);
+        output.Write(frame);
+        (only, isMore) = (null, true);
+    }
+
+    private static byte[] FrameOf(string type, FeedPosition? position, ReadOnlySpan<byte> json)
+    {
+        var frame = new ArrayBufferWriter<byte>(json.Length + 96);
+        if (position is { } at)
+        {
+            frame.Write("id: "u8);
+            Encoding.ASCII.GetBytes(at.ToString(), frame);
+            frame.Write("\n"u8);
+        }
+
+        frame.Write("event: "u8);
+        Encoding.ASCII.GetBytes(type, frame);
+        frame.Write("\ndata: "u8);
+        frame.Write(json);
+        frame.Write("\n\n"u8);
+        return frame.WrittenSpan.ToArray();
+    }
 }
 
 /// <summary>One message a JSON object. What the client says is not read, but for the end.</summary>
 internal sealed class FeedSocket(WebSocket socket) : FeedStream
 {
-    private readonly List<byte[]> messages = [];
+    private readonly List<ReadOnlyMemory<byte>> messages = [];
 
-    public override void Write(string type, FeedPosition? position, ReadOnlySpan<byte> json)
-    {
-        if (!json.IsEmpty)
-            messages.Add(json.ToArray());
-    }
+    public override void Write(FeedEvent next, bool isPlaced) => messages.Add(next.ToJson());
+
+    public override void Write(string type, byte[] json) => messages.Add(json);
 
     public override async Task FlushAsync(CancellationToken cancellationToken)
     {

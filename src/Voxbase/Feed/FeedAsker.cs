@@ -479,10 +479,13 @@ internal sealed class FeedAsker(NpgsqlConnection connection) : IAsyncDisposable
             if (known.Stamp == stamp)
                 return known.Name;
             await ExecuteAsync($"drop function pg_temp.{known.Name}", cancellationToken);
+            await ExecuteAsync($"drop type if exists pg_temp.{RowOf(known.Name)}", cancellationToken);
             functions.Remove(place);
         }
 
         var name = string.Create(CultureInfo.InvariantCulture, $"feed_ask_{++made}");
+        if (condition is not null)
+            await ExecuteAsync($"create type pg_temp.{RowOf(name)} as ({string.Concat(condition.Types.Select((type, i) => $"p{i} {type}, "))}g int)", cancellationToken);
         await ExecuteAsync(FunctionText(name, table, role, condition), cancellationToken);
         functions[place] = (stamp, name);
         return name;
@@ -517,7 +520,7 @@ internal sealed class FeedAsker(NpgsqlConnection connection) : IAsyncDisposable
             ? $"select r.g from {representatives} join {from} on {Joined("r")}{guard} where (asked.groups is null or r.g = any(asked.groups::int[]))"
             : $"""
               select {Quoted(table.Name)}.{GroupColumn}
-              from unnest({Each(policies, i => $"v_p{i}")}r_g) as {Quoted(table.Name)}({Each(policies, i => Quoted(columns[table.PolicyColumns[i]].Name))}{GroupColumn})
+              from unnest(v_rows) as {Quoted(table.Name)}({Each(policies, i => Quoted(columns[table.PolicyColumns[i]].Name))}{GroupColumn})
               where (asked.groups is null or {Quoted(table.Name)}.{GroupColumn} = any(asked.groups::int[])) and ({condition.Expression})
               """;
         var question = $"a_groups := array({seen});";
@@ -537,7 +540,7 @@ internal sealed class FeedAsker(NpgsqlConnection connection) : IAsyncDisposable
               asked record;
               a_live int[];
               {string.Concat(keys.Select(i => $"r_k{i} {table.KeyTypes[i]}[]; "))}{string.Concat(policies.Select(i => $"r_p{i} text[]; "))}
-              {(condition is null ? "" : string.Concat(policies.Select(i => $"v_p{i} {condition.Types[i]}[]; ")))}
+              {(condition is null ? "" : $"v_rows pg_temp.{RowOf(name)}[];")}
               r_g int[];
             begin
             {checkStamp}
@@ -567,7 +570,9 @@ internal sealed class FeedAsker(NpgsqlConnection connection) : IAsyncDisposable
                 a_identity := 0; a_fault := '{OutcomeLive}'; a_groups := a_live; return next;
                 a_fault := null;
               end if;
-              {(condition is null ? "" : string.Concat(policies.Select(i => $"v_p{i} := r_p{i}; ")))}
+              {(condition is null
+                ? ""
+                : $"v_rows := array(select row({Each(policies, i => $"r.p{i}::{condition.Types[i]}")}r.g)::pg_temp.{RowOf(name)} from unnest({Each(policies, i => $"r_p{i}")}r_g) as r({Each(policies, i => $"p{i}")}g));")}
               perform set_config('role', {Literal(role)}, true);
               for asked in select w.* from unnest(a_claims, a_keys, a_wanted) with ordinality as w(claims, caller, groups, place) loop
                 begun := clock_timestamp();
@@ -604,6 +609,9 @@ internal sealed class FeedAsker(NpgsqlConnection connection) : IAsyncDisposable
             {Tag}
             """;
     }
+
+    // The values that policies are asked about, as one array of rows: several arrays would be put together anew for each identity.
+    private static string RowOf(string function) => function + "_row";
 
     private async Task ExecuteAsync(string sql, CancellationToken cancellationToken)
     {

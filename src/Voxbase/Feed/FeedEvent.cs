@@ -79,11 +79,24 @@ public sealed class FeedEvent
     /// <summary>The error of <see cref="FeedEventKind.Error"/> and <see cref="FeedEventKind.Resync"/>: its code, message and hint.</summary>
     public VoxbaseException? Error { get; init; }
 
+    // Its kind as the doors tell it.
+    internal string Name => Kind switch
+    {
+        FeedEventKind.Ready => "ready",
+        FeedEventKind.Change => "change",
+        FeedEventKind.Progress => "progress",
+        FeedEventKind.Resync => "resync",
+        _ => "error",
+    };
+
     // The transaction's id, by which a snapshot tells whether it holds the change already.
     internal uint TransactionId { get; init; }
 
     // Tells rows apart: table and key.
     internal string RowKey { get; init; } = "";
+
+    // What a door made of it to send it; made once for all that share the event.
+    internal byte[]? Frame { get; set; }
 
     private byte[]? json;
 
@@ -98,7 +111,7 @@ public sealed class FeedEvent
         var output = new ArrayBufferWriter<byte>(Size + 200);
         using var writer = new Utf8JsonWriter(output, new JsonWriterOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, SkipValidation = true });
         writer.WriteStartObject();
-        writer.WriteString("type"u8, JsonNamingPolicy.SnakeCaseLower.ConvertName(Kind.ToString()));
+        writer.WriteString("type"u8, Name);
         writer.WriteString("position"u8, Position.ToString());
         if (Kind == FeedEventKind.Change)
         {

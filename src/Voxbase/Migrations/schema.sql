@@ -317,12 +317,13 @@ grant execute on function vox.uuid_v7() to anon, authenticated, service_role, vo
 
 CREATE OR REPLACE FUNCTION vox.uuid_v7_floor(moment timestamp with time zone)
  RETURNS uuid
- LANGUAGE sql
+ LANGUAGE plpgsql
  IMMUTABLE PARALLEL SAFE STRICT
  SET search_path TO ''
 AS $function$
-  select (pg_catalog.lpad(pg_catalog.to_hex((extract(epoch from moment) * 1000)::bigint), 12, '0')
-    || '00000000000000000000')::uuid
+begin
+  return (pg_catalog.lpad(pg_catalog.to_hex((extract(epoch from moment) * 1000)::bigint), 12, '0') || '00000000000000000000')::uuid;
+end
 $function$;
 comment on function vox.uuid_v7_floor(timestamp with time zone) is 'The lowest uuid of that moment: a range of times is the range of ids between two floors.';
 grant execute on function vox.uuid_v7_floor(timestamp with time zone) to authenticated, service_role;
@@ -346,16 +347,18 @@ revoke execute on function vox_private.audit_change() from public;
 
 CREATE OR REPLACE FUNCTION vox_private.audit_read(conversation uuid)
  RETURNS void
- LANGUAGE sql
+ LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO ''
 AS $function$
+begin
   insert into vox.audit_log (actor_id, actor_role, action, resource)
   select auth.uid(), auth.role(), 'conversation.read', 'conversations/' || c.id
   from vox.conversations c
   where c.id = conversation
     and c.user_id is distinct from auth.uid()
-    and (auth.role() = 'service_role' or vox_private.is_admin())
+    and (auth.role() = 'service_role' or vox_private.is_admin());
+end
 $function$;
 revoke execute on function vox_private.audit_read(uuid) from public;
 grant execute on function vox_private.audit_read(uuid) to authenticated, service_role;
@@ -767,11 +770,13 @@ revoke execute on function vox_private.conversation_moving() from public;
 
 CREATE OR REPLACE FUNCTION vox_private.conversation_of_topic(topic text)
  RETURNS uuid
- LANGUAGE sql
+ LANGUAGE plpgsql
  IMMUTABLE PARALLEL SAFE STRICT
  SET search_path TO ''
 AS $function$
-  select case when topic ~ '^conversation:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$' then pg_catalog.substr(topic, 14)::uuid end
+begin
+  return case when topic ~ '^conversation:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$' then pg_catalog.substr(topic, 14)::uuid end;
+end
 $function$;
 comment on function vox_private.conversation_of_topic(text) is 'The conversation whose channel conversation:<id> is, or null for another topic.';
 revoke execute on function vox_private.conversation_of_topic(text) from public;
@@ -1236,14 +1241,16 @@ revoke execute on function vox_private.function_calls_added() from public;
 
 CREATE OR REPLACE FUNCTION vox_private.is_admin()
  RETURNS boolean
- LANGUAGE sql
+ LANGUAGE plpgsql
  STABLE PARALLEL SAFE SECURITY DEFINER
  SET search_path TO ''
 AS $function$
-  select exists (
+begin
+  return exists (
     select from vox.users
     where id = auth.uid() and role = 'admin' and is_active and deleted_at is null
-  )
+  );
+end
 $function$;
 revoke execute on function vox_private.is_admin() from public;
 grant execute on function vox_private.is_admin() to authenticated, service_role, vox_writer;
@@ -1726,24 +1733,28 @@ grant execute on function vox_private.reserve_spend(uuid,uuid,numeric,interval,b
 
 CREATE OR REPLACE FUNCTION vox_private.seconds_between(since timestamp with time zone, until timestamp with time zone)
  RETURNS integer
- LANGUAGE sql
+ LANGUAGE plpgsql
  IMMUTABLE PARALLEL SAFE STRICT
  SET search_path TO ''
 AS $function$
-  select greatest(0, floor(extract(epoch from (until - since))))::integer
+begin
+  return greatest(0, floor(extract(epoch from (until - since))))::integer;
+end
 $function$;
 revoke execute on function vox_private.seconds_between(timestamp with time zone,timestamp with time zone) from public;
 grant execute on function vox_private.seconds_between(timestamp with time zone,timestamp with time zone) to authenticated, service_role;
 
 CREATE OR REPLACE FUNCTION vox_private.took_part(conversation uuid)
  RETURNS boolean
- LANGUAGE sql
+ LANGUAGE plpgsql
  STABLE PARALLEL SAFE SECURITY DEFINER
  SET search_path TO ''
 AS $function$
-  select exists (
+begin
+  return exists (
     select from vox.participants where conversation_id = conversation and user_id = auth.uid()
-  )
+  );
+end
 $function$;
 revoke execute on function vox_private.took_part(uuid) from public;
 grant execute on function vox_private.took_part(uuid) to authenticated, service_role;
@@ -2150,15 +2161,17 @@ revoke execute on function vox_private.users_forget() from public;
 
 CREATE OR REPLACE FUNCTION vox_private.writer_serves_admin()
  RETURNS boolean
- LANGUAGE sql
+ LANGUAGE plpgsql
  STABLE PARALLEL SAFE SECURITY DEFINER
  SET search_path TO ''
 AS $function$
-  select exists (
+begin
+  return exists (
     select from vox.users
     where id = case when pg_catalog.length(pg_catalog.current_setting('vox.caller', true)) = 36 then pg_catalog.current_setting('vox.caller', true)::uuid end
       and role = 'admin' and is_active and deleted_at is null
-  )
+  );
+end
 $function$;
 comment on function vox_private.writer_serves_admin() is 'Whether vox.caller, which is a user''s id or a role''s name, is an admin.';
 revoke execute on function vox_private.writer_serves_admin() from public;

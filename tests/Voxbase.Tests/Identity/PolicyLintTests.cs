@@ -40,6 +40,17 @@ public sealed partial class PolicyLintTests(TestCluster cluster)
             .ShouldBe("(id = ) OR (EXISTS ( SELECT FROM t WHERE (t.id = auth.uid())))");
     }
 
+    // PostgreSQL parses and plans such a function in each query that asks the policy.
+    [Fact]
+    public async Task No_policy_calls_a_function_in_sql_that_cannot_be_put_in_place_of_its_call() =>
+        (await FaultsAsync(
+            """
+            select distinct p.oid::regprocedure::text
+            from pg_depend d join pg_proc p on p.oid = d.refobjid join pg_language l on l.oid = p.prolang
+            where d.classid = 'pg_policy'::regclass and d.refclassid = 'pg_proc'::regclass and l.lanname = 'sql'
+              and (p.prosecdef or p.proconfig is not null)
+            """)).ShouldBeEmpty();
+
     // Takes out each ( SELECT … ) without a FROM: it depends on no row and is evaluated once a query.
     private static string WithoutConstantSubqueries(string text)
     {

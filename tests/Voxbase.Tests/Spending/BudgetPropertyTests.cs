@@ -215,7 +215,7 @@ public sealed class BudgetPropertyTests(TestCluster cluster)
             await using var kill = new NpgsqlCommand(
                 """
                 select count(pg_terminate_backend(pid)) from (
-                  select pid from pg_stat_activity where datname = $1 and state in ('active', 'idle in transaction') order by random() limit 1
+                  select pid from pg_stat_activity where datname = $1 and backend_type = 'client backend' and state in ('active', 'idle in transaction') order by random() limit 1
                 ) one
                 """,
                 connection)

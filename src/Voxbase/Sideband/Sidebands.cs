@@ -24,6 +24,7 @@ public sealed class Sidebands : IAsyncDisposable
         where id = $1
         """;
 
+    // What runs is asked for with the condition of its index (conversations_watched_idx), else every conversation would be read.
     internal const string FindSql =
         """
         select id

@@ -6,6 +6,7 @@ using Voxbase.Data;
 using Voxbase.DataApi;
 using Voxbase.LiveKit;
 using Voxbase.Realtime;
+using Voxbase.Sideband;
 using Voxbase.Testing;
 
 namespace Voxbase.Tests.Data;
@@ -76,6 +77,35 @@ public sealed class StatementTests(TestCluster cluster)
     }.ToDictionary(statement => statement.Sql, statement => string.Join(", ", statement.Parameters.Select(parameter => parameter.DataTypeName)));
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    // They repeat the index's own condition for that.
+    [Fact]
+    public async Task What_is_asked_of_the_calls_that_are_looked_after_reads_no_others()
+    {
+        await using var db = await cluster.CreateDatabaseAsync();
+        await using var connection = await db.Database.OpenWithoutCallerAsync(Cancel);
+        await ExecuteAsync("insert into vox.conversations (id, kind, status, room_name) select vox.uuid_v7(), 'call', 'active', 'room ' || i from generate_series(1, 3000) i; analyze vox.conversations");
+        await ExecuteAsync("set role service_role");
+        foreach (var (sql, arguments) in new[]
+        {
+            (Sidebands.FindSql, "('rtc_1')"), (Sidebands.RunningSql, ""), (LiveKitReconciler.StuckSql, $"(now(), '{Guid.Empty}', 100)"),
+        })
+        {
+            await ExecuteAsync($"prepare asked as {sql}");
+            (await ExecuteAsync($"explain execute asked{arguments}")).ShouldContain("conversations_watched_idx", customMessage: sql);
+            await ExecuteAsync("deallocate asked");
+        }
+
+        async Task<string> ExecuteAsync(string sql)
+        {
+            await using var command = new NpgsqlCommand(sql, connection);
+            await using var rows = await command.ExecuteReaderAsync(Cancel);
+            var lines = new List<string>();
+            while (await rows.ReadAsync(Cancel))
+                lines.Add(rows.GetString(0));
+            return string.Join('\n', lines);
+        }
+    }
 
     [Fact]
     public async Task Every_statement_prepares_and_is_allowed_to_who_runs_it()

@@ -42,5 +42,5 @@ if (asJson)
 else
     Report.Table(environment.Machine, rounds, figures);
 if (write is not null)
-    await File.WriteAllTextAsync(write, Report.Markdown(environment.Machine, rounds, figures));
+    await File.WriteAllTextAsync(write, Report.Markdown(environment.Machine, rounds, figures, File.Exists(write) ? await File.ReadAllTextAsync(write) : ""));
 return figures.All(f => f.IsMet) ? 0 : 1;

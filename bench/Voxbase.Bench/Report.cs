@@ -31,22 +31,29 @@ internal static class Report
         AnsiConsole.MarkupLineInterpolated($"[dim]{machine} · medians of {rounds} rounds, Voxbase and baseline in turns[/]");
     }
 
-    public static string Markdown(string machine, int rounds, IReadOnlyList<Figure> figures)
+    /// <summary>The page with these figures; rows of benches that were not run now stay as <paramref name="before"/> has them.</summary>
+    public static string Markdown(string machine, int rounds, IReadOnlyList<Figure> figures, string before)
     {
         var text = new StringBuilder();
         text.AppendLine("# Benchmarks").AppendLine();
-        text.AppendLine("Written by `./voxbase bench --write docs/benchmarks.md`. Voxbase and its raw baseline are measured in turns in one run, on the");
-        text.AppendLine("same server; a ratio is the median of the rounds' ratios. Absolute figures say more about the machine than about Voxbase.").AppendLine();
-        text.AppendLine(CultureInfo.InvariantCulture, $"{machine}; {rounds} rounds; {DateTime.UtcNow:yyyy-MM-dd}.").AppendLine();
-        text.AppendLine("| bench | claim | Voxbase | baseline | ratio | bound | |").AppendLine("|---|---|---|---|---|---|---|");
-        foreach (var f in figures)
+        text.AppendLine("Written by `./voxbase bench [NAME …] --write docs/benchmarks.md`, which replaces the rows of the benches that it runs. Voxbase and its raw");
+        text.AppendLine("baseline are measured in turns in one run, on the same server; a ratio is the median of the rounds' ratios. Absolute figures say more about");
+        text.AppendLine("the machine than about Voxbase.").AppendLine();
+        text.AppendLine(CultureInfo.InvariantCulture, $"{machine}.").AppendLine();
+        text.AppendLine("| bench | claim | Voxbase | baseline | ratio | bound | | rounds, day |").AppendLine("|---|---|---|---|---|---|---|---|");
+        var absent = new List<string>();
+        foreach (var bench in Benches.All)
         {
-            text.AppendLine(
+            var rows = figures.Where(f => f.Bench == bench.Name).Select(f => string.Create(
                 CultureInfo.InvariantCulture,
-                $"| {f.Bench} | {f.Claim} | {Number(f.Voxbase)} {f.Unit} | {Number(f.Baseline)} ({f.BaselineName}) | {f.Ratio:F2} | {Bound(f)} | {(f.Bound is null && f.Limit is null ? "" : f.IsMet ? "met" : "**missed**")} |");
+                $"| {f.Bench} | {f.Claim} | {Number(f.Voxbase)} {f.Unit} | {Number(f.Baseline)} ({f.BaselineName}) | {f.Ratio:F2} | {Bound(f)} | {(f.Bound is null && f.Limit is null ? "" : f.IsMet ? "met" : "**missed**")} | {rounds}, {DateTime.UtcNow:yyyy-MM-dd} |")).ToList();
+            if (rows.Count == 0)
+                rows = [.. before.Split('\n').Where(line => line.StartsWith($"| {bench.Name} |", StringComparison.Ordinal))];
+            if (rows.Count == 0)
+                absent.Add(bench.Name);
+            rows.ForEach(row => text.AppendLine(row));
         }
 
-        var absent = Benches.All.Select(bench => bench.Name).Except(figures.Select(f => f.Bench)).ToList();
         if (absent.Count > 0)
             text.AppendLine().AppendLine(CultureInfo.InvariantCulture, $"Without figures here, as they were not run: {string.Join(", ", absent)}.");
         text.AppendLine().AppendLine("## What is measured").AppendLine();

@@ -9,7 +9,7 @@ internal sealed class FeedBeats(TimeProvider time)
     private static readonly TimeSpan Tick = TimeSpan.FromSeconds(1);
 
     // Shorter than the minute after which proxies close what is silent.
-    private static readonly TimeSpan BeatEvery = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan BeatEvery = TimeSpan.FromSeconds(45);
 
     private readonly TimeProvider time = time;
     private readonly Lock gate = new();

@@ -1,6 +1,5 @@
 using System.Net;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
-using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Voxbase.AspNetCore;
 
 namespace Voxbase.Server;
@@ -81,9 +80,6 @@ public sealed class VoxbaseHost : IAsyncDisposable
         builder.Services.Configure<Microsoft.Extensions.Logging.Console.ConsoleLoggerOptions>(
             console => console.LogToStandardErrorThreshold = LogLevel.Trace);
         builder.WebHost.UseKestrelCore();
-        // What is written goes to its socket at once, by whoever writes it, rather than by a second thread that is woken for it: a change may go to thousands of
-        // streams. Sockets say that they can be read on the thread pool as before.
-        builder.Services.Configure<SocketTransportOptions>(sockets => sockets.UnsafePreferInlineScheduling = true);
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;

@@ -216,7 +216,7 @@ public sealed class FeedKillTests : KillTests
 
         public override string ToString() => string.Create(
             CultureInfo.InvariantCulture,
-            $"{said}, on its connection {connections}, {Stopwatch.GetElapsedTime(Volatile.Read(ref heardAt)).TotalSeconds:F1} s after it heard anything, at {Last} of {conversation}");
+            $"{said}, on its connection {connections}, {Stopwatch.GetElapsedTime(Volatile.Read(ref heardAt)).TotalSeconds:F1} s after it heard anything, at {Last} of {conversation}{(Faults.Count > 0 ? $", {Faults.Count} faults, the first {Faults[0]}" : "")}");
 
         public List<string> Faults { get; } = [];
 

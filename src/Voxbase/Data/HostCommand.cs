@@ -17,9 +17,13 @@ internal static class HostCommand
 
     /// <exception cref="Win32Exception">The program is not there or may not be executed by that user.</exception>
     public static async Task<Result> RunAsync(
-        string program, IEnumerable<string> arguments, string? user = null, string? folder = null, CancellationToken cancellationToken = default)
+        string program, IEnumerable<string> arguments, string? user = null, string? folder = null, IReadOnlyDictionary<string, string>? environment = null,
+        CancellationToken cancellationToken = default)
     {
-        using var process = Process.Start(StartInfo(program, arguments, user, folder))!;
+        var start = StartInfo(program, arguments, user, folder);
+        foreach (var (name, value) in environment ?? new Dictionary<string, string>())
+            start.Environment[name] = value;
+        using var process = Process.Start(start)!;
         process.StandardInput.Close();
         var output = process.StandardOutput.ReadToEndAsync(CancellationToken.None);
         var error = process.StandardError.ReadToEndAsync(CancellationToken.None);

@@ -247,18 +247,23 @@ internal sealed class FeedDispatcher(FeedLog log, FeedAuthorizer authorizer, Vox
 
         subscription.Add(new FeedEvent { Kind = FeedEventKind.Ready, Position = cursor });
         subscription.IsCatchingUp = true;
+        var size = MaxCatchUp;
         while (!cancellationToken.IsCancellationRequested)
         {
             if (Register(subscription, cursor))
                 return;
-            if (log.Read(cursor, MaxCatchUp, out var upTo) is not { } changes)
+            if (log.Read(cursor, size, out var upTo) is not { } changes)
             {
                 Register(subscription, null, isResync: true, isReady: true);
                 return;
             }
 
             await RetriedAsync(() => DispatchAsync(changes, upTo, [new Audience(alone, [state])], isAlone: true, cancellationToken), cancellationToken);
+            // Who wants little of what there is reads in greater strides: one that comes back again and again has to come nearer each time.
+            size = subscription.Waiting * 2 > MaxCatchUp ? MaxCatchUp : Math.Min(size * 2, MaxBatch);
             await subscription.DrainedAsync(cancellationToken);
+            if (subscription.Told < upTo)
+                subscription.Add(new FeedEvent { Kind = FeedEventKind.Progress, Position = upTo });
             cursor = upTo;
         }
     }
@@ -542,6 +547,15 @@ internal sealed class FeedDispatcher(FeedLog log, FeedAuthorizer authorizer, Vox
         var wanted = interest.Wanted(own);
         if (wanted.Count == 0)
             return null;
+        // What nobody asked for is not asked about.
+        if (wanted.Values.All(some => some is not null) && wanted.Values.SelectMany(some => some!).Distinct().Order().ToArray() is var all && all.Length < own.Length)
+        {
+            places = Array.ConvertAll(all, i => places[i]);
+            own = Array.ConvertAll(all, i => own[i]);
+            wanted = wanted.ToDictionary(
+                one => one.Key, one => (IReadOnlyCollection<int>?)one.Value!.Select(i => Array.BinarySearch(all, i)).ToHashSet());
+        }
+
         var asked = wanted.Keys.ToList();
         var (current, verdicts) = await authorizer.AuthorizeAsync(
             relation, own, [.. asked.Select(audience => audience.Identity.Asked)], [.. asked.Select(audience => wanted[audience])], isAlone, cancellationToken);

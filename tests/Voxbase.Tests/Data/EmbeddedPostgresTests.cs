@@ -92,6 +92,8 @@ public sealed class EmbeddedPostgresTests : IAsyncLifetime
         (await QueryAsync<string>(postgres.SuperuserConnectionString, "select datcollate from pg_database where datname = current_database()")).ShouldBe("C");
         (await QueryAsync<long>(
             postgres.SuperuserConnectionString, "select count(*) from pg_hba_file_rules where auth_method <> 'scram-sha-256'")).ShouldBe(0);
+        if (OperatingSystem.IsLinux())
+            (await File.ReadAllTextAsync($"/proc/{postgres.ProcessId}/environ", Cancellation)).Split('\0').ShouldContain("MALLOC_TRIM_THRESHOLD_=8388608");
     }
 
     [Fact]

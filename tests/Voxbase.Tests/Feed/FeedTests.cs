@@ -187,6 +187,37 @@ public sealed class FeedTests(TestCluster cluster)
     }
 
     [Fact]
+    public async Task Who_comes_back_from_afar_and_is_cut_off_again_has_come_nearer()
+    {
+        await using var db = await cluster.CreateDatabaseAsync();
+        var (owner, other) = (await db.NewUserAsync(), await db.NewUserAsync());
+        var (call, busy) = (await CallAsync(db, owner), await CallAsync(db, other));
+        await using var live = await FeedFollower.StartAsync(db.Feed, owner, "turns", $"conversation_id=eq.{call.Id}");
+        var at = live.All[0].Position;
+        // Far more of others than a client is brought up to at once, and in several transactions.
+        for (var i = 0; i < 10; i++)
+            await AppendAsync(db, other, busy.Id, [.. Enumerable.Range(0, 500).Select(turn => Said($"{i}.{turn}"))]);
+        await AppendAsync(db, owner, call.Id, [Said("mine")]);
+        await live.SeesAsync("mine");
+        var end = live.Changes.Single().Position;
+
+        // Each time it hears of the first place it has come to, and of no more.
+        var cuts = 0;
+        for (; at < end; cuts++)
+        {
+            await using var later = await FeedFollower.StartAsync(
+                db.Feed, owner, new FeedRequest([new FeedEntry("vox", "turns", Filters: FeedFilter.Parse($"conversation_id=eq.{call.Id}"))], at));
+            await later.UntilAsync(all => all.Count > 1);
+            var (before, next) = (at, later.All[1]);
+            at = next.Position;
+            at.ShouldBeGreaterThan(before);
+            next.Kind.ShouldBe(at < end ? FeedEventKind.Progress : FeedEventKind.Change);
+        }
+
+        cuts.ShouldBeGreaterThan(1);
+    }
+
+    [Fact]
     public async Task A_position_that_is_not_kept_or_never_was_is_answered_with_a_resync()
     {
         await using var db = await cluster.CreateDatabaseAsync();

@@ -22,6 +22,9 @@ internal sealed class UpProcess : IAsyncDisposable
 
     public string Url { get; private set; } = "";
 
+    /// <summary>The names of its threads, on Linux.</summary>
+    public IEnumerable<string> Threads => Directory.EnumerateDirectories($"/proc/{process.Id}/task").Select(thread => File.ReadAllText(thread + "/comm").TrimEnd());
+
     /// <summary>What it has logged.</summary>
     public string Errors
     {

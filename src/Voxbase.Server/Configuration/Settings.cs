@@ -19,7 +19,7 @@ internal sealed class Settings
     }
 
     /// <summary>The library's options.</summary>
-    public VoxbaseOptions Voxbase { get; } = new();
+    public VoxbaseOptions Voxbase { get; } = new() { Conversations = { AppendLanes = AppendLanesOn(Environment.ProcessorCount) } };
 
     /// <summary>The embedded database's.</summary>
     public EmbeddedPostgresOptions Embedded { get; } = new();
@@ -29,6 +29,12 @@ internal sealed class Settings
 
     /// <summary>The folder of the embedded database and of the keys.</summary>
     public string Home => Embedded.ResolveHome();
+
+    /// <summary>
+    /// The default of <see cref="ConversationsOptions.AppendLanes"/> in the server. Two processors are busy with HTTP as well: there one lane, whose batches are larger and cost less a
+    /// turn, appends more than two.
+    /// </summary>
+    public static int AppendLanesOn(int processors) => processors <= 2 ? 1 : new ConversationsOptions().AppendLanes;
 
     /// <summary>Where a setting's value comes from.</summary>
     public SettingSource SourceOf(SettingProperty setting) => sources.GetValueOrDefault(setting.Name);

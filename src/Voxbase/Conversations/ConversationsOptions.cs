@@ -6,7 +6,7 @@ public sealed class ConversationsOptions
     /// <summary>
     /// How many batches of appended turns are written at once: with two, one is gathered while the other is written. More hides more of
     /// a slow disk's latency and uses as many connections; fewer makes larger, cheaper batches. A conversation always stays in one lane.
-    /// From 1 to 64; default 2.
+    /// From 1 to 64; default 2, and 1 in <c>voxbase up</c> on at most two processors, which its HTTP needs too.
     /// </summary>
     public int AppendLanes { get; set; } = 2;
 

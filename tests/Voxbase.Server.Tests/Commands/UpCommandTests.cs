@@ -27,6 +27,8 @@ public sealed class UpCommandTests(SharedHome shared) : IAsyncLifetime
         {
             (await client.GetAsync(up.Url + "/health", Cancellation)).StatusCode.ShouldBe(HttpStatusCode.OK);
             UpProcess.PostmasterOf(cli).ShouldNotBeNull();
+            if (OperatingSystem.IsLinux())
+                up.Threads.Count(thread => thread == ".NET Sockets").ShouldBe(2);
 
             var ran = await up.InterruptAsync();
 

@@ -11,7 +11,17 @@ public sealed class SettingsTests
 
         settings.Voxbase.Database.ShouldBe("Host=flag");
         settings.Voxbase.MigrateAtStart.ShouldBeFalse();
-        settings.Voxbase.Conversations.AppendLanes.ShouldBe(new ConversationsOptions().AppendLanes);
+        settings.Voxbase.Conversations.AppendBatchTurns.ShouldBe(new ConversationsOptions().AppendBatchTurns);
+    }
+
+    [Fact]
+    public void On_two_processors_a_server_appends_in_one_lane_unless_told_otherwise()
+    {
+        Settings.AppendLanesOn(1).ShouldBe(1);
+        Settings.AppendLanesOn(2).ShouldBe(1);
+        Settings.AppendLanesOn(3).ShouldBe(new ConversationsOptions().AppendLanes);
+        Settings.Read([], []).Voxbase.Conversations.AppendLanes.ShouldBe(Settings.AppendLanesOn(Environment.ProcessorCount));
+        Settings.Read([], [("VOXBASE_CONVERSATIONS__APPENDLANES", "5")]).Voxbase.Conversations.AppendLanes.ShouldBe(5);
     }
 
     [Fact]

@@ -119,10 +119,8 @@ internal static class RelayLoad
                 var end = await End.AcceptAsync(socket);
                 ends.Add(end);
                 await end.ListenAsync();
-                if (!end.IsDirect)
-                    Interlocked.Add(ref frames, end.Sent + end.Received);
-                // Last: who waits for the close finds the frames counted.
-                await end.CloseAsync();
+                // After the last frame that it sends, and before the close: who waits for that finds the frames counted.
+                await end.CloseAsync(closing: () => Interlocked.Add(ref frames, end.IsDirect ? 0 : end.Sent + end.Received));
             });
         }
     }
@@ -266,8 +264,8 @@ internal static class RelayLoad
             }
         }
 
-        /// <summary>After the frame that is under way.</summary>
-        public async Task CloseAsync()
+        /// <summary>After the frame that is under way. <paramref name="closing"/> is called when no more will be sent.</summary>
+        public async Task CloseAsync(Action? closing = null)
         {
             pacer.Value.Remove(this);
             while (true)
@@ -275,10 +273,15 @@ internal static class RelayLoad
                 lock (sending)
                 {
                     if (isClosed)
+                    {
+                        closing?.Invoke();
                         return;
+                    }
+
                     if (sentOfFrame == 0)
                     {
                         isClosed = true;
+                        closing?.Invoke();
                         socket.Send((byte[])(payloadAt == 8 ? [0x88, 0x80, 0, 0, 0, 0] : [0x88, 0x00]), 0, payloadAt == 8 ? 6 : 2, SocketFlags.None, out _);
                         return;
                     }

@@ -23,7 +23,7 @@ internal sealed class UpProcess : IAsyncDisposable
     public string Url { get; private set; } = "";
 
     /// <summary>The names of its threads, on Linux.</summary>
-    public IEnumerable<string> Threads => Directory.EnumerateDirectories($"/proc/{process.Id}/task").Select(thread => File.ReadAllText(thread + "/comm").TrimEnd());
+    public IEnumerable<string> Threads => Directory.GetDirectories($"/proc/{process.Id}/task").Select(NameOf);
 
     /// <summary>What it has logged.</summary>
     public string Errors
@@ -131,5 +131,18 @@ internal sealed class UpProcess : IAsyncDisposable
     {
         using var kill = Process.Start("/bin/kill", ["-" + signal, processId.ToString()]);
         kill.WaitForExit();
+    }
+
+    private static string NameOf(string thread)
+    {
+        try
+        {
+            return File.ReadAllText(thread + "/comm").TrimEnd();
+        }
+        catch (IOException)
+        {
+            // It ended meanwhile.
+            return "";
+        }
     }
 }

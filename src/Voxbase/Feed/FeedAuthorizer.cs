@@ -219,11 +219,14 @@ internal sealed class FeedAuthorizer(Database database, VoxbaseOptions options, 
                 restricted[identities[i].Role] = [i];
         }
 
+        // What nobody wants is not asked about.
+        var anybodys = wanted.Contains(null) ? null : wanted.SelectMany(some => some!).ToHashSet();
         foreach (var (_, some) in restricted)
         {
             for (var begin = 0; begin < changes.Count; begin += MaxRowsAsked)
             {
-                var slice = Enumerable.Range(begin, Math.Min(MaxRowsAsked, changes.Count - begin)).Where(i => changes[i].Kind != FeedChanges.Delete).ToArray();
+                var slice = Enumerable.Range(begin, Math.Min(MaxRowsAsked, changes.Count - begin))
+                    .Where(i => changes[i].Kind != FeedChanges.Delete && anybodys?.Contains(i) != false).ToArray();
                 if (slice.Length == 0)
                     continue;
                 var (rows, groupOf) = RowsOf(table, changes, slice);

@@ -547,15 +547,6 @@ internal sealed class FeedDispatcher(FeedLog log, FeedAuthorizer authorizer, Vox
         var wanted = interest.Wanted(own);
         if (wanted.Count == 0)
             return null;
-        // What nobody asked for is not asked about.
-        if (wanted.Values.All(some => some is not null) && wanted.Values.SelectMany(some => some!).Distinct().Order().ToArray() is var all && all.Length < own.Length)
-        {
-            places = Array.ConvertAll(all, i => places[i]);
-            own = Array.ConvertAll(all, i => own[i]);
-            wanted = wanted.ToDictionary(
-                one => one.Key, one => (IReadOnlyCollection<int>?)one.Value!.Select(i => Array.BinarySearch(all, i)).ToHashSet());
-        }
-
         var asked = wanted.Keys.ToList();
         var (current, verdicts) = await authorizer.AuthorizeAsync(
             relation, own, [.. asked.Select(audience => audience.Identity.Asked)], [.. asked.Select(audience => wanted[audience])], isAlone, cancellationToken);

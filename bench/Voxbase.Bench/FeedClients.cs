@@ -1,31 +1,21 @@
-using System.Buffers.Binary;
-using System.ComponentModel;
 using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
-using System.Runtime.InteropServices;
 using System.Text;
 
 namespace Voxbase.Bench;
 
 /// <summary>
-/// Thousands of clients that follow a stream over a socket each. One thread reads them all with Linux's epoll, so that what the clients cost is little, and the same
-/// whatever server they follow; yet each takes every event apart, and what it was told has to be what the others were.
+/// Thousands of clients that follow a stream over a socket each. One thread reads them all; yet each takes every event apart, and what it was told has to be what
+/// the others were.
 /// </summary>
 internal sealed class FeedClients : IDisposable
 {
-    private const uint Readable = 1;
-    private const int Add = 1;
-    private const int DoNotWait = 0x40;
-    private const int MaxReady = 256;
-
-    // The struct epoll_event is packed on x64 alone.
-    private static readonly int ReadySize = RuntimeInformation.ProcessArchitecture == Architecture.X64 ? 12 : 16;
-
     private readonly Socket[] sockets;
     private readonly double[] times;
     private readonly byte[]?[] begun;
-    private readonly int epoll;
+    private readonly byte[] buffer = new byte[16 * 1024];
+    private readonly Epoll epoll = new();
     private readonly Thread thread;
     private TaskCompletionSource all = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private byte[]? told;
@@ -36,7 +26,6 @@ internal sealed class FeedClients : IDisposable
     private FeedClients(int count)
     {
         (sockets, times, begun) = (new Socket[count], new double[count], new byte[]?[count]);
-        epoll = epoll_create1(0);
         thread = new Thread(Follow) { IsBackground = true, Name = "clients" };
     }
 
@@ -59,11 +48,7 @@ internal sealed class FeedClients : IDisposable
                 length += more > 0 ? more : throw new IOException(Encoding.ASCII.GetString(buffer, 0, length));
             }
 
-            Span<byte> interest = stackalloc byte[ReadySize];
-            BinaryPrimitives.WriteUInt32LittleEndian(interest, Readable);
-            BinaryPrimitives.WriteInt32LittleEndian(interest[(ReadySize - 8)..], i);
-            if (epoll_ctl(clients.epoll, Add, (int)socket.Handle, ref MemoryMarshal.GetReference(interest)) != 0)
-                throw new Win32Exception();
+            clients.epoll.Add(socket, i);
         });
         clients.thread.Start();
         return clients;
@@ -89,33 +74,29 @@ internal sealed class FeedClients : IDisposable
         thread.Join();
         foreach (var socket in sockets)
             socket?.Dispose();
-        _ = close(epoll);
+        epoll.Dispose();
     }
 
     private void Follow()
     {
-        Span<byte> ready = stackalloc byte[MaxReady * ReadySize];
-        Span<byte> buffer = stackalloc byte[16 * 1024];
         try
         {
             while (!isOver)
-            {
-                var count = epoll_wait(epoll, ref MemoryMarshal.GetReference(ready), MaxReady, 100);
-                for (var at = 0; at < count; at++)
-                {
-                    var i = BinaryPrimitives.ReadInt32LittleEndian(ready[(((at + 1) * ReadySize) - 8)..]);
-                    var length = (int)recv((int)sockets[i].Handle, ref MemoryMarshal.GetReference(buffer), buffer.Length, DoNotWait);
-                    if (length == 0)
-                        throw new IOException("The server closed a stream.");
-                    if (length > 0)
-                        Take(i, buffer[..length]);
-                }
-            }
+                epoll.Wait(100, Read);
         }
         catch (Exception e)
         {
             all.TrySetException(e);
         }
+    }
+
+    private void Read(int i)
+    {
+        var length = Epoll.Read(sockets[i], buffer);
+        if (length == 0)
+            throw new IOException("The server closed a stream.");
+        if (length > 0)
+            Take(i, buffer.AsSpan(0, length));
     }
 
     // An event is whole with its empty line; what comes before that is kept. The lines of HTTP's chunks in between are none of its fields.
@@ -156,21 +137,4 @@ internal sealed class FeedClients : IDisposable
         if (bytes.Length > 2)
             begun[i] = bytes.ToArray();
     }
-
-#pragma warning disable CA5392, SYSLIB1054, IDE1006 // The C library's own functions, under their own names; blittable, so nothing has to be generated.
-    [DllImport("libc", SetLastError = true)]
-    private static extern int epoll_create1(int flags);
-
-    [DllImport("libc", SetLastError = true)]
-    private static extern int epoll_ctl(int epoll, int operation, int socket, ref byte interest);
-
-    [DllImport("libc", SetLastError = true)]
-    private static extern int epoll_wait(int epoll, ref byte ready, int max, int timeoutMs);
-
-    [DllImport("libc", SetLastError = true)]
-    private static extern nint recv(int socket, ref byte buffer, nint length, int flags);
-
-    [DllImport("libc", SetLastError = true)]
-    private static extern int close(int file);
-#pragma warning restore CA5392, SYSLIB1054, IDE1006
 }

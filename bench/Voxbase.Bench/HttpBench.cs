@@ -95,7 +95,7 @@ internal static partial class HttpBench
         }
 
         var watch = Stopwatch.StartNew();
-        await Task.WhenAll(requests.Select(request => Task.Run(() => HttpLoop.AskAsync(port, request, each, "HTTP/1.1 201"))));
+        await HttpLoop.AskAsync(port, requests, each, "HTTP/1.1 201");
         return Connections * each / watch.Elapsed.TotalSeconds;
     }
 }

@@ -5,29 +5,76 @@ using System.Text;
 
 namespace Voxbase.Bench;
 
-/// <summary>A client that spends next to nothing: prepared bytes over a plain socket.</summary>
+/// <summary>Clients that spend next to nothing: prepared bytes over plain sockets, and one thread for all of them.</summary>
 internal static class HttpLoop
 {
-    /// <summary>Sends a request again and again over one socket, each after the answer to the one before, which must begin with a status.</summary>
+    /// <summary>Sends each request again and again over a socket of its own, each after the answer to the one before, which must begin with a status.</summary>
     /// <exception cref="IOException">An answer begins otherwise, or none came.</exception>
-    public static async Task AskAsync(int port, byte[] request, int times, string status)
-    {
-        using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
-        await socket.ConnectAsync(IPAddress.Loopback, port);
-        var (buffer, expected) = (new byte[64 * 1024], Encoding.ASCII.GetBytes(status));
-        for (var i = 0; i < times; i++)
-        {
-            await socket.SendAsync(request);
-            var received = 0;
-            long whole;
-            while ((whole = LengthOf(buffer.AsSpan(0, received))) < 0 || received < whole)
-            {
-                var more = await socket.ReceiveAsync(buffer.AsMemory(received));
-                received += more > 0 ? more : throw new IOException("The server closed the connection.");
-            }
+    public static Task AskAsync(int port, IReadOnlyList<byte[]> requests, int times, string status) =>
+        Task.Factory.StartNew(() => Ask(port, requests, times, status), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
 
-            if (!buffer.AsSpan(0, received).StartsWith(expected))
+    private static void Ask(int port, IReadOnlyList<byte[]> requests, int times, string status)
+    {
+        using var epoll = new Epoll();
+        var connections = requests.Select(request => new Connection(port, request, times, Encoding.ASCII.GetBytes(status))).ToList();
+        try
+        {
+            for (var i = 0; i < connections.Count; i++)
+                epoll.Add(connections[i].Socket, i);
+            foreach (var connection in connections)
+                connection.Send();
+            var left = connections.Count;
+            while (left > 0)
+            {
+                epoll.Wait(1_000, i =>
+                {
+                    if (connections[i].Read())
+                        left--;
+                });
+            }
+        }
+        finally
+        {
+            foreach (var connection in connections)
+                connection.Socket.Dispose();
+        }
+    }
+
+    private sealed class Connection
+    {
+        private readonly byte[] request;
+        private readonly byte[] status;
+        private readonly byte[] buffer = new byte[64 * 1024];
+        private int left;
+        private int received;
+
+        public Connection(int port, byte[] request, int times, byte[] status)
+        {
+            (this.request, this.status, left) = (request, status, times);
+            Socket.Connect(IPAddress.Loopback, port);
+        }
+
+        public Socket Socket { get; } = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+
+        // Small enough for the system to take it at once.
+        public void Send() => Socket.Send(request);
+
+        /// <summary>True when that was the end of the last answer.</summary>
+        public bool Read()
+        {
+            var more = Epoll.Read(Socket, buffer.AsSpan(received));
+            if (more < 0)
+                return false;
+            received += more > 0 ? more : throw new IOException("The server closed the connection.");
+            if (LengthOf(buffer.AsSpan(0, received)) is var whole && (whole < 0 || received < whole))
+                return false;
+            if (!buffer.AsSpan(0, received).StartsWith(status))
                 throw new IOException(Encoding.ASCII.GetString(buffer, 0, received));
+            received = 0;
+            if (--left == 0)
+                return true;
+            Send();
+            return false;
         }
     }
 

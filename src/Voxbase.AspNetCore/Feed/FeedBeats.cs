@@ -2,19 +2,24 @@ namespace Voxbase.AspNetCore;
 
 /// <summary>
 /// Wakes streams that have been silent for long or whose token has expired. One timer for all: thousands of timers go off one by one, and each wakes a thread for one
-/// stream; those that are due in the same second are woken together.
+/// stream; those that are due within seconds of each other are woken together, for little more than one alone. A stream is looked at when it may be due.
 /// </summary>
 internal sealed class FeedBeats(TimeProvider time)
 {
-    private static readonly TimeSpan Tick = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan Tick = TimeSpan.FromSeconds(5);
 
-    // Shorter than the minute after which proxies close what is silent.
-    private static readonly TimeSpan BeatEvery = TimeSpan.FromSeconds(45);
+    // With a tick, shorter than the minute after which proxies close what is silent.
+    private static readonly TimeSpan BeatEvery = TimeSpan.FromSeconds(50);
 
     private readonly TimeProvider time = time;
     private readonly Lock gate = new();
-    private readonly HashSet<Pulse> pulses = [];
+
+    // A wheel: each slot is of one tick, and the next round comes after the longest that one waits.
+    private readonly List<Pulse>[] slots = [.. Enumerable.Range(0, (int)(BeatEvery / Tick) + 1).Select(static _ => new List<Pulse>())];
+    private List<Pulse> due = [];
     private ITimer? timer;
+    private int streams;
+    private int at;
 
     /// <summary>Looks after a stream until what is returned is disposed.</summary>
     public Pulse Begin(FeedSubscription subscription, DateTimeOffset expiry)
@@ -22,20 +27,22 @@ internal sealed class FeedBeats(TimeProvider time)
         var pulse = new Pulse(this, subscription, expiry);
         lock (gate)
         {
-            pulses.Add(pulse);
+            streams++;
+            LookLater(pulse, time.GetUtcNow());
             timer ??= time.CreateTimer(static beats => ((FeedBeats)beats!).Look(), this, Tick, Tick);
         }
 
         return pulse;
     }
 
-    private void End(Pulse pulse)
+    private void End()
     {
         lock (gate)
         {
-            pulses.Remove(pulse);
-            if (pulses.Count > 0)
+            if (--streams > 0)
                 return;
+            foreach (var slot in slots)
+                slot.Clear();
             timer?.Dispose();
             timer = null;
         }
@@ -46,25 +53,53 @@ internal sealed class FeedBeats(TimeProvider time)
         var now = time.GetUtcNow();
         lock (gate)
         {
-            foreach (var pulse in pulses)
-                pulse.Look(now);
+            at = (at + 1) % slots.Length;
+            (due, slots[at]) = (slots[at], due);
+            foreach (var pulse in due)
+            {
+                if (pulse.Look(now))
+                    LookLater(pulse, now);
+            }
+
+            due.Clear();
         }
+    }
+
+    private void LookLater(Pulse pulse, DateTimeOffset now)
+    {
+        var ticks = Math.Clamp((int)Math.Ceiling(pulse.DueIn(now) / Tick), 1, slots.Length - 1);
+        slots[(at + ticks) % slots.Length].Add(pulse);
     }
 
     /// <summary>A stream's last sign of life.</summary>
     public sealed class Pulse(FeedBeats beats, FeedSubscription subscription, DateTimeOffset expiry) : IDisposable
     {
+        private FeedSubscription? subscription = subscription;
         private long felt = beats.time.GetTimestamp();
 
         /// <summary>Something was sent.</summary>
         public void Felt() => Volatile.Write(ref felt, beats.time.GetTimestamp());
 
-        public void Dispose() => beats.End(this);
-
-        internal void Look(DateTimeOffset now)
+        public void Dispose()
         {
-            if (now >= expiry || beats.time.GetElapsedTime(Volatile.Read(ref felt)) >= BeatEvery)
-                subscription.Wake();
+            if (Interlocked.Exchange(ref subscription, null) is not null)
+                beats.End();
+        }
+
+        /// <summary>Wakes the stream when it is time; false when it is over.</summary>
+        internal bool Look(DateTimeOffset now)
+        {
+            if (Volatile.Read(ref subscription) is not { } mine)
+                return false;
+            if (DueIn(now) <= TimeSpan.Zero)
+                mine.Wake();
+            return true;
+        }
+
+        internal TimeSpan DueIn(DateTimeOffset now)
+        {
+            var (silent, left) = (BeatEvery - beats.time.GetElapsedTime(Volatile.Read(ref felt)), expiry - now);
+            return left < silent ? left : silent;
         }
     }
 }

@@ -129,13 +129,14 @@ public sealed class EmbeddedPostgres : IAsyncDisposable
     }
 
     /// <summary>
-    /// Returns when the server ends, however it ends, at most about 100 ms later. A host that wants it back:
+    /// Returns when the server ends, however it ends, at most about 250 ms later. A host that wants it back:
     /// <c>while (true) { await pg.WaitForExitAsync(ct); await pg.EnsureRunningAsync(ct); }</c>.
     /// </summary>
     public async Task WaitForExitAsync(CancellationToken cancellationToken = default)
     {
+        // Asked all day long by a server that may have nothing else to do, so not more often.
         while (!_closed && _server.IsAlive())
-            await Task.Delay(100, cancellationToken);
+            await Task.Delay(250, cancellationToken);
     }
 
     /// <summary>

@@ -1,18 +1,24 @@
+using System.Threading.Tasks.Sources;
+
 namespace Voxbase;
 
-#pragma warning disable CA2213 // A SemaphoreSlim and a source of cancellation without timer or wait handle hold nothing.
+#pragma warning disable CA2213 // A source of cancellation without timer or wait handle holds nothing.
 
 /// <summary>
 /// A caller's view of the feed: the changes it asked for and may see, in the order of their commits, each once. One reader at a time. Dispose it to end it.
 /// </summary>
-public sealed class FeedSubscription : IAsyncDisposable, IAsyncEnumerable<FeedEvent>
+public sealed class FeedSubscription : IAsyncDisposable, IAsyncEnumerable<FeedEvent>, IValueTaskSource<bool>
 {
     private readonly Lock gate = new();
     private readonly int maxEvents;
     private readonly int maxBytes;
     private readonly Action<FeedSubscription> ended;
     private readonly CancellationTokenSource ending = new();
-    private readonly SemaphoreSlim arrived = new(0);
+
+    // What the reader waits on, the same each time: thousands that wait would else hold thousands of tasks, and a change make as many anew.
+    private ManualResetValueTaskSourceCore<bool> arrival = new() { RunContinuationsAsynchronously = true };
+    private CancellationTokenRegistration giveUp;
+    private CancellationToken patience;
     private Queue<FeedEvent>? queue;
     private Dictionary<string, FeedEvent>? latest;
     private HashSet<FeedEvent>? replaced;
@@ -20,7 +26,7 @@ public sealed class FeedSubscription : IAsyncDisposable, IAsyncEnumerable<FeedEv
     private FeedEvent? last;
     private int count;
     private int bytes;
-    private bool isSignalled;
+    private bool isWaiting;
     private bool isWoken;
     private bool isOver;
 
@@ -103,27 +109,42 @@ public sealed class FeedSubscription : IAsyncDisposable, IAsyncEnumerable<FeedEv
         }
     }
 
-    /// <summary>Waits for an event; false when none will come any more.</summary>
-    public async ValueTask<bool> WaitToReadAsync(CancellationToken cancellationToken = default)
+    /// <summary>Waits for an event; false when none will come any more. To be awaited once, and before it is called again.</summary>
+    /// <exception cref="InvalidOperationException">Somebody waits already.</exception>
+    public ValueTask<bool> WaitToReadAsync(CancellationToken cancellationToken = default)
     {
-        while (true)
+        if (cancellationToken.IsCancellationRequested)
+            return ValueTask.FromCanceled<bool>(cancellationToken);
+        ValueTask<bool> arrived;
+        lock (gate)
         {
-            lock (gate)
-            {
-                if (count > 0 || last is not null || isWoken)
-                {
-                    isWoken = false;
-                    return true;
-                }
-
-                if (isOver)
-                    return false;
-                isSignalled = false;
-            }
-
-            await arrived.WaitAsync(cancellationToken);
+            if (isWaiting)
+                throw new InvalidOperationException("A subscription has one reader at a time.");
+            if (TakeNews() is { } news)
+                return ValueTask.FromResult(news);
+            arrival.Reset();
+            isWaiting = true;
+            patience = cancellationToken;
+            arrived = new ValueTask<bool>(this, arrival.Version);
         }
+
+        // Not under the gate: it calls back at once when it has been cancelled meanwhile.
+        giveUp = cancellationToken.UnsafeRegister(static subscription => ((FeedSubscription)subscription!).GiveUp(), this);
+        return arrived;
     }
+
+    bool IValueTaskSource<bool>.GetResult(short token)
+    {
+        giveUp.Unregister();
+        arrival.GetResult(token);
+        lock (gate)
+            return TakeNews() ?? true;
+    }
+
+    ValueTaskSourceStatus IValueTaskSource<bool>.GetStatus(short token) => arrival.GetStatus(token);
+
+    void IValueTaskSource<bool>.OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
+        arrival.OnCompleted(continuation, state, token, flags);
 
     /// <inheritdoc/>
     public ValueTask DisposeAsync()
@@ -227,11 +248,32 @@ public sealed class FeedSubscription : IAsyncDisposable, IAsyncEnumerable<FeedEv
         ended(this);
     }
 
+    // Whether there is something to read; null when that is not known yet.
+    private bool? TakeNews()
+    {
+        if (count == 0 && last is null && !isWoken)
+            return isOver ? false : null;
+        isWoken = false;
+        return true;
+    }
+
     private void Signal()
     {
-        if (isSignalled)
+        if (!isWaiting)
             return;
-        isSignalled = true;
-        arrived.Release();
+        isWaiting = false;
+        arrival.SetResult(true);
+    }
+
+    private void GiveUp()
+    {
+        lock (gate)
+        {
+            // What is waited for now may have another token than what was waited for when this was registered.
+            if (!isWaiting || !patience.IsCancellationRequested)
+                return;
+            isWaiting = false;
+            arrival.SetException(new OperationCanceledException(patience));
+        }
     }
 }

@@ -14,9 +14,9 @@ public sealed class FeedBeatsTests
         for (var beat = 0; beat < 3; beat++)
         {
             var woken = subscription.WaitToReadAsync(Cancel).AsTask();
-            clock.Pass(44);
+            clock.Pass(49);
             woken.IsCompleted.ShouldBeFalse();
-            clock.Pass(1);
+            clock.Pass(6);
             (await woken).ShouldBeTrue();
             subscription.TryRead(out _).ShouldBeFalse();
             pulse.Felt();
@@ -35,7 +35,7 @@ public sealed class FeedBeatsTests
             clock.Pass(9);
             pulse.Felt();
             woken.IsCompleted.ShouldBeFalse();
-            clock.Pass(1);
+            clock.Pass(5);
             (await woken).ShouldBeTrue();
         }
 
@@ -60,8 +60,8 @@ public sealed class FeedBeatsTests
 
         public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
         {
-            period.ShouldBe(TimeSpan.FromSeconds(1));
-            var timer = new Timer(this, () => callback(state));
+            dueTime.ShouldBe(period);
+            var timer = new Timer(this, (int)period.TotalSeconds, () => callback(state));
             timers.Add(timer);
             return timer;
         }
@@ -72,13 +72,19 @@ public sealed class FeedBeatsTests
             {
                 now += TimeSpan.FromSeconds(1);
                 foreach (var timer in timers.ToList())
-                    timer.Fire();
+                    timer.Pass();
             }
         }
 
-        private sealed class Timer(HandClock clock, Action fire) : ITimer
+        private sealed class Timer(HandClock clock, int seconds, Action fire) : ITimer
         {
-            public void Fire() => fire();
+            private int passed;
+
+            public void Pass()
+            {
+                if (++passed % seconds == 0)
+                    fire();
+            }
 
             public bool Change(TimeSpan dueTime, TimeSpan period) => throw new NotSupportedException();
 

@@ -34,7 +34,7 @@ public static class VoxbaseEndpoints
         var options = services.GetService<VoxbaseOptions>()
             ?? throw new InvalidOperationException("Call services.AddVoxbase(…) before app.MapVoxbase().");
         var logger = services.GetRequiredService<ILoggerFactory>().CreateLogger("Voxbase.Http");
-        var routes = new VoxbaseRoutes(endpoints, services.GetRequiredService<Tokens>(), MaxBodyBytes, logger);
+        var routes = new VoxbaseRoutes(endpoints, services.GetRequiredService<Tokens>(), MaxBodyBytes, options.KeepAliveInterval, logger);
         new ConversationEndpoints(services.GetRequiredService<Conversations>(), options).Map(routes);
         new CaptureEndpoints(services.GetRequiredService<Captures>()).Map(routes);
         new TranscriptEndpoints(services.GetRequiredService<TranscriptImports>()).Map(routes);

@@ -14,6 +14,12 @@ public sealed class VoxbaseOptions
     /// <summary>Whether starting brings the schema up to date. Turn it off where another login migrates. Default true.</summary>
     public bool MigrateAtStart { get; set; } = true;
 
+    /// <summary>
+    /// After how long of silence a connection that stays open, a stream of the feed or a WebSocket, is told that this server lives; a tenth later at most.
+    /// Proxies close what is silent for longer, many after a minute. From 1 second to 1 hour; default 50 seconds.
+    /// </summary>
+    public TimeSpan KeepAliveInterval { get; set; } = TimeSpan.FromSeconds(50);
+
     /// <summary>How conversations are written and read.</summary>
     public ConversationsOptions Conversations { get; } = new();
 
@@ -61,6 +67,8 @@ public sealed class VoxbaseOptions
     internal VoxbaseOptions Validated()
     {
         var faults = new List<string>();
+        if (KeepAliveInterval < TimeSpan.FromSeconds(1) || KeepAliveInterval > TimeSpan.FromHours(1))
+            faults.Add($"{nameof(KeepAliveInterval)} must be between {TimeSpan.FromSeconds(1)} and {TimeSpan.FromHours(1)} (was {KeepAliveInterval})");
         Conversations.Validate(faults.Add);
         Tokens.Validate(faults.Add);
         Usage.Validate(faults.Add);

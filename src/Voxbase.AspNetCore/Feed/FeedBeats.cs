@@ -4,18 +4,17 @@ namespace Voxbase.AspNetCore;
 /// Wakes streams that have been silent for long or whose token has expired. One timer for all: thousands of timers go off one by one, and each wakes a thread for one
 /// stream; those that are due within seconds of each other are woken together, for little more than one alone. A stream is looked at when it may be due.
 /// </summary>
-internal sealed class FeedBeats(TimeProvider time)
+internal sealed class FeedBeats(TimeSpan beatEvery, TimeProvider time)
 {
-    private static readonly TimeSpan Tick = TimeSpan.FromSeconds(5);
+    private const int Ticks = 10;
 
-    // With a tick, shorter than the minute after which proxies close what is silent.
-    private static readonly TimeSpan BeatEvery = TimeSpan.FromSeconds(50);
-
+    private readonly TimeSpan beatEvery = beatEvery;
+    private readonly TimeSpan tick = beatEvery / Ticks;
     private readonly TimeProvider time = time;
     private readonly Lock gate = new();
 
     // A wheel: each slot is of one tick, and the next round comes after the longest that one waits.
-    private readonly List<Pulse>[] slots = [.. Enumerable.Range(0, (int)(BeatEvery / Tick) + 1).Select(static _ => new List<Pulse>())];
+    private readonly List<Pulse>[] slots = [.. Enumerable.Range(0, Ticks + 1).Select(static _ => new List<Pulse>())];
     private List<Pulse> due = [];
     private ITimer? timer;
     private int streams;
@@ -29,7 +28,7 @@ internal sealed class FeedBeats(TimeProvider time)
         {
             streams++;
             LookLater(pulse, time.GetUtcNow());
-            timer ??= time.CreateTimer(static beats => ((FeedBeats)beats!).Look(), this, Tick, Tick);
+            timer ??= time.CreateTimer(static beats => ((FeedBeats)beats!).Look(), this, tick, tick);
         }
 
         return pulse;
@@ -67,7 +66,7 @@ internal sealed class FeedBeats(TimeProvider time)
 
     private void LookLater(Pulse pulse, DateTimeOffset now)
     {
-        var ticks = Math.Clamp((int)Math.Ceiling(pulse.DueIn(now) / Tick), 1, slots.Length - 1);
+        var ticks = Math.Clamp((int)Math.Ceiling(pulse.DueIn(now) / tick), 1, Ticks);
         slots[(at + ticks) % slots.Length].Add(pulse);
     }
 
@@ -98,7 +97,7 @@ internal sealed class FeedBeats(TimeProvider time)
 
         internal TimeSpan DueIn(DateTimeOffset now)
         {
-            var (silent, left) = (BeatEvery - beats.time.GetElapsedTime(Volatile.Read(ref felt)), expiry - now);
+            var (silent, left) = (beats.beatEvery - beats.time.GetElapsedTime(Volatile.Read(ref felt)), expiry - now);
             return left < silent ? left : silent;
         }
     }

@@ -15,7 +15,7 @@ internal sealed class FeedEndpoints(Feed feed, LiveConversations live, VoxbaseOp
 
     private const int SnapshotTurns = 100;
 
-    private readonly FeedBeats beats = new(time);
+    private readonly FeedBeats beats = new(options.KeepAliveInterval, time);
 
     public void Map(VoxbaseRoutes routes)
     {

@@ -8,9 +8,10 @@ namespace Voxbase.AspNetCore;
 /// <summary>
 /// Maps paths to handlers. Around each: who asks, and an answer for whatever goes wrong. Nothing is resolved or logged per request.
 /// </summary>
-internal sealed class VoxbaseRoutes(IEndpointRouteBuilder endpoints, Tokens tokens, int maxBodyBytes, ILogger logger)
+internal sealed class VoxbaseRoutes(IEndpointRouteBuilder endpoints, Tokens tokens, int maxBodyBytes, TimeSpan keepAliveInterval, ILogger logger)
 {
     private readonly IEndpointRouteBuilder endpoints = endpoints;
+    private readonly WebSocketOptions webSockets = new() { KeepAliveInterval = keepAliveInterval };
     private readonly List<RoutePath> paths = [];
 
     /// <summary>The methods of a path.</summary>
@@ -110,7 +111,7 @@ internal sealed class VoxbaseRoutes(IEndpointRouteBuilder endpoints, Tokens toke
         public RoutePath GetSocket(Func<Request, Task> handler, string tokenSubprotocol, Operation? operation = null)
         {
             var sockets = routes.endpoints.CreateApplicationBuilder();
-            sockets.UseWebSockets();
+            sockets.UseWebSockets(routes.webSockets);
             sockets.Run(routes.Authenticating(handler, tokenSubprotocol));
             return Add(HttpMethods.Get, sockets.Build(), operation);
         }
@@ -119,7 +120,7 @@ internal sealed class VoxbaseRoutes(IEndpointRouteBuilder endpoints, Tokens toke
         public RoutePath GetOpenSocket(RequestDelegate handler)
         {
             var sockets = routes.endpoints.CreateApplicationBuilder();
-            sockets.UseWebSockets();
+            sockets.UseWebSockets(routes.webSockets);
             sockets.Run(routes.Catching(handler));
             return Add(HttpMethods.Get, sockets.Build(), operation: null);
         }

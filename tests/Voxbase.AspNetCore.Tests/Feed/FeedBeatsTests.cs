@@ -10,7 +10,7 @@ public sealed class FeedBeatsTests
     {
         var clock = new HandClock();
         await using var subscription = Subscription();
-        using var pulse = new FeedBeats(clock).Begin(subscription, DateTimeOffset.MaxValue);
+        using var pulse = new FeedBeats(TimeSpan.FromSeconds(50), clock).Begin(subscription, DateTimeOffset.MaxValue);
         for (var beat = 0; beat < 3; beat++)
         {
             var woken = subscription.WaitToReadAsync(Cancel).AsTask();
@@ -27,7 +27,7 @@ public sealed class FeedBeatsTests
     public async Task A_stream_is_woken_when_its_token_expires_however_much_it_says()
     {
         var clock = new HandClock();
-        var beats = new FeedBeats(clock);
+        var beats = new FeedBeats(TimeSpan.FromSeconds(50), clock);
         await using var subscription = Subscription();
         using (var pulse = beats.Begin(subscription, clock.GetUtcNow() + TimeSpan.FromSeconds(10)))
         {

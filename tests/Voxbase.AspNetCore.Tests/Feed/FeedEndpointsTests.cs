@@ -1,4 +1,5 @@
 using System.Net.Http.Headers;
+using System.Net.Sockets;
 using System.Net.WebSockets;
 using System.Text;
 using System.Text.Json;
@@ -58,6 +59,23 @@ public sealed class FeedEndpointsTests(TestCluster cluster)
         var tables = new[] { await ReceiveAsync(socket), await ReceiveAsync(socket) }.Select(message => message.GetProperty("table").GetString());
         tables.Order().ShouldBe(["conversations", "turns"]);
         await socket.CloseAsync(WebSocketCloseStatus.NormalClosure, null, Cancel);
+    }
+
+    [Theory]
+    [InlineData("Accept: text/event-stream\r\n", "3\r\n:\n\n\r\n")]
+    [InlineData("Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n", "\u008a\0")]
+    public async Task A_silent_stream_says_again_and_again_that_it_lives(string headers, string sign)
+    {
+        await using var api = await Api.StartAsync(cluster, options => options.KeepAliveInterval = TimeSpan.FromSeconds(1));
+        var token = api.Tokens.Mint(Caller.UserRole, (await api.Database.NewUserAsync()).UserId);
+        using var socket = new TcpClient();
+        await socket.ConnectAsync(api.Url.Host, api.Url.Port, Cancel);
+        await using var stream = socket.GetStream();
+        await stream.WriteAsync(Encoding.ASCII.GetBytes($"GET /v1/feed HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n{headers}\r\n"), Cancel);
+        var (told, buffer) = ("", new byte[4096]);
+        while (told.Split(sign).Length <= 2)
+            told += Encoding.Latin1.GetString(buffer, 0, await stream.ReadAsync(buffer, Cancel) is > 0 and var more ? more : throw new IOException(told));
+        told.ShouldContain("ready");
     }
 
     [Fact]

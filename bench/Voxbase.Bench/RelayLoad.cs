@@ -39,7 +39,7 @@ internal static class RelayLoad
 
     // Calls begin at this rate; what their beginning costs is not the price of a frame.
     private const int CallsPerSecond = 150;
-    private static readonly TimeSpan Settling = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan Settling = TimeSpan.FromSeconds(6);
 
     private static readonly Lazy<Pacer> pacer = new();
     private static volatile bool isMeasuring;

@@ -2685,7 +2685,7 @@ comment on column vox.provider_events.received_at is 'When it came here.';
 comment on column vox.provider_events.logged_at is 'The time of day on the clock of the log; null where the log has none.';
 comment on column vox.provider_events.offset_ms is 'Milliseconds on the clock of the log; null where the log has none.';
 comment on column vox.provider_events.payload is E'The event to the letter. Text, because jsonb refuses some of what providers send (\\u0000, lone surrogates).';
-create table vox.provider_events_default partition of vox.provider_events default with (toast_tuple_target=8160);
+create table vox.provider_events_default partition of vox.provider_events default with (toast_tuple_target=8160, autovacuum_vacuum_insert_threshold=-1);
 
 create table vox.recordings (
   conversation_id uuid not null,
